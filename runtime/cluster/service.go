@@ -1,0 +1,146 @@
+package cluster
+
+// Goal is what the ending of a task means.
+type Goal string
+
+// The goals, with the words of the DC/OS SDK.
+const (
+	GoalRunning Goal = "RUNNING" // is to run for ever: any ending is a failure and is restarted
+	GoalFinish  Goal = "FINISH"  // is to end with 0, on each launch of its pod
+	GoalOnce    Goal = "ONCE"    // is to end with 0, once in the pod's life
+)
+
+// ServiceSpec is a long-running service as it is wanted: rendered, validated
+// and complete but for launch-time references (see Ref).
+type ServiceSpec struct {
+	ID        ServiceID  `json:"id"`
+	Package   string     `json:"package,omitempty"` // the package it came from
+	Version   string     `json:"version,omitempty"` // and its version
+	Role      Role       `json:"role,omitempty"`    // empty: DefaultRole
+	Pods      []PodSpec  `json:"pods"`
+	Deploy    []Phase    `json:"deploy,omitempty"` // empty: each pod in order, parallel
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+}
+
+// PodSpec is a group of tasks that live on one agent together, Count times.
+type PodSpec struct {
+	Name   string         `json:"name"` // [a-z][a-z0-9-]{0,30}
+	Count  int            `json:"count"`
+	Unique bool           `json:"unique,omitempty"` // at most one instance of this pod on an agent
+	Tasks  []TaskTemplate `json:"tasks"`
+}
+
+// TaskTemplate is a task of a pod before it has a place. Strings of its
+// Container may hold launch-time references.
+type TaskTemplate struct {
+	Name      string     `json:"name"`
+	Goal      Goal       `json:"goal"`
+	Container Container  `json:"container"`
+	Resources Resources  `json:"resources"`       // without ports
+	Ports     []PortSpec `json:"ports,omitempty"` // named host ports
+}
+
+// PortSpec asks for a host port.
+type PortSpec struct {
+	Name string `json:"name"`           // [a-z][a-z0-9-]{0,30}, unique in the pod
+	Port uint16 `json:"port,omitempty"` // 0: any that is offered
+}
+
+// Container says what runs.
+type Container struct {
+	Image     string            `json:"image"`             // "host/repository@sha256:…"; always by digest
+	Command   []string          `json:"command,omitempty"` // argv; empty: the image's own
+	Env       map[string]string `json:"env,omitempty"`
+	User      string            `json:"user,omitempty"` // "uid:gid" or "uid"; empty: the image's own, never root unless said
+	Workdir   string            `json:"workdir,omitempty"`
+	Files     []File            `json:"files,omitempty"`   // mounted read-only
+	Scratch   []string          `json:"scratch,omitempty"` // absolute paths that are writable and die with the task
+	Readiness *Check            `json:"readiness,omitempty"`
+	Health    *Check            `json:"health,omitempty"`
+	KillGrace Millis            `json:"kill_grace_ms,omitempty"` // from TERM to KILL; 0: DefaultKillGrace
+}
+
+// DefaultKillGrace is the time from TERM to KILL where a task names none.
+const DefaultKillGrace Millis = 10_000
+
+// File is a small file rendered into the container.
+type File struct {
+	Path    string `json:"path"` // absolute
+	Content string `json:"content"`
+	Mode    uint32 `json:"mode,omitempty"` // permission bits; 0: 0444
+}
+
+// Check asks whether a task is ready or healthy; exactly one of HTTP, TCP and
+// Command is set. The agent performs it.
+type Check struct {
+	HTTP      *HTTPCheck `json:"http,omitempty"`
+	TCP       *TCPCheck  `json:"tcp,omitempty"`
+	Command   []string   `json:"command,omitempty"`     // argv, run in the container; 0 passes
+	Interval  Millis     `json:"interval_ms,omitempty"` // between two tries
+	Timeout   Millis     `json:"timeout_ms,omitempty"`  // of one try
+	Grace     Millis     `json:"grace_ms,omitempty"`    // health: failures before this long after the start do not count
+	Successes int        `json:"successes,omitempty"`   // readiness: passes in a row to be ready; 0: 1
+	Failures  int        `json:"failures,omitempty"`    // health: failures in a row to be killed; 0: 3
+}
+
+// HTTPCheck gets a path from one of the task's ports.
+type HTTPCheck struct {
+	Port   string `json:"port"`             // a port name of the task
+	Path   string `json:"path"`             // "/json/"
+	Expect string `json:"expect,omitempty"` // CEL over status, headers, body; empty: status 200-399
+}
+
+// TCPCheck connects to one of the task's ports.
+type TCPCheck struct {
+	Port string `json:"port"`
+}
+
+// Strategy is how the instances of a phase follow each other.
+type Strategy string
+
+// The strategies.
+const (
+	Serial   Strategy = "serial"   // one instance, ready, then the next
+	Parallel Strategy = "parallel" // all at once
+)
+
+// Phase is a step of a deployment: one pod brought to its count and made ready
+// before the next phase starts.
+type Phase struct {
+	Name     string   `json:"name"`
+	Pod      string   `json:"pod"`
+	Strategy Strategy `json:"strategy,omitempty"` // empty: Parallel
+}
+
+// Endpoint is a named way into a service.
+type Endpoint struct {
+	Name   string `json:"name"`
+	Pod    string `json:"pod"`
+	Task   string `json:"task"`
+	Port   string `json:"port"`
+	Scheme string `json:"scheme,omitempty"` // "http", "spark"; text for people and proxies
+}
+
+// RunSpec is one task to run once, to its end: an action of a service.
+type RunSpec struct {
+	ID      RunID        `json:"id"`
+	Service ServiceID    `json:"service"` // whose pods its references name
+	Name    string       `json:"name"`    // "run pi"
+	Role    Role         `json:"role,omitempty"`
+	Task    TaskTemplate `json:"task"`
+}
+
+// Installation is a release that runs under a service id with options: what
+// `dcos package list` shows. It lives in the master's log.
+type Installation struct {
+	ID         ServiceID `json:"id"`
+	Package    string    `json:"package"`
+	Version    string    `json:"version"`
+	Digest     string    `json:"digest"`     // of the package artifact
+	Repository string    `json:"repository"` // where the artifact came from
+	Options    []byte    `json:"options"`    // effective options, canonical JSON
+	PlanDigest string    `json:"plan_digest"`
+	Auto       bool      `json:"auto,omitempty"` // brought in by another package's requirement
+	At         Time      `json:"at"`
+	Principal  string    `json:"principal,omitempty"`
+}

@@ -1,0 +1,105 @@
+package cluster
+
+// TaskState is a Mesos task state (mesos.proto TaskState), with its name.
+type TaskState string
+
+// The states of a task. Terminal ones are never left.
+const (
+	TaskStaging     TaskState = "TASK_STAGING"     // accepted; on its way to, or being prepared on, the agent
+	TaskStarting    TaskState = "TASK_STARTING"    // the agent has it: image pull, container create
+	TaskRunning     TaskState = "TASK_RUNNING"     // its process runs
+	TaskKilling     TaskState = "TASK_KILLING"     // asked to end; grace period runs
+	TaskFinished    TaskState = "TASK_FINISHED"    // terminal: ended with exit code 0
+	TaskFailed      TaskState = "TASK_FAILED"      // terminal: ended with another exit code, or could not start
+	TaskKilled      TaskState = "TASK_KILLED"      // terminal: ended because we asked
+	TaskError       TaskState = "TASK_ERROR"       // terminal: its spec was refused
+	TaskLost        TaskState = "TASK_LOST"        // terminal: gone, and nobody knows how
+	TaskUnreachable TaskState = "TASK_UNREACHABLE" // its agent is silent; it may still run
+	TaskUnknown     TaskState = "TASK_UNKNOWN"     // not known to the master (reconciliation only)
+)
+
+// Terminal reports whether a state is never left.
+func (s TaskState) Terminal() bool {
+	switch s {
+	case TaskFinished, TaskFailed, TaskKilled, TaskError, TaskLost:
+		return true
+	}
+	return false
+}
+
+// Reason says why a task is in its state, in a word of Mesos where it has one.
+type Reason string
+
+// The reasons that are made here. An empty reason is the ordinary course.
+const (
+	ReasonInvalidOffers     Reason = "REASON_INVALID_OFFERS"
+	ReasonTaskInvalid       Reason = "REASON_TASK_INVALID"
+	ReasonLaunchFailed      Reason = "REASON_CONTAINER_LAUNCH_FAILED"
+	ReasonImagePull         Reason = "REASON_IMAGE_PULL_FAILED"
+	ReasonMemoryLimit       Reason = "REASON_CONTAINER_LIMITATION_MEMORY"
+	ReasonUnhealthy         Reason = "REASON_TASK_HEALTH_CHECK_FAILED"
+	ReasonAgentUnreachable  Reason = "REASON_AGENT_REMOVED"
+	ReasonAgentReregistered Reason = "REASON_AGENT_REREGISTERED"
+	ReasonAgentRestarted    Reason = "REASON_AGENT_RESTARTED"
+	ReasonStatusUnknown     Reason = "REASON_EXIT_STATUS_UNKNOWN" // it ended while nobody could read its exit code
+	ReasonFrameworkRemoved  Reason = "REASON_FRAMEWORK_REMOVED"
+	ReasonReconciliation    Reason = "REASON_RECONCILIATION"
+	ReasonAgentGone         Reason = "REASON_AGENT_REMOVED_BY_OPERATOR"
+	ReasonKilledInLaunch    Reason = "REASON_TASK_KILLED_DURING_LAUNCH" // it never started
+	ReasonKilledBySignal    Reason = "REASON_KILLED_BY_SIGNAL"          // a signal we did not send, not an OOM
+)
+
+// TaskSpec is a task as it is launched: everything is settled, no reference is open.
+type TaskSpec struct {
+	ID         TaskID            `json:"id"`
+	Name       string            `json:"name"` // "spark.worker-0.worker"
+	Framework  FrameworkID       `json:"framework"`
+	Role       Role              `json:"role"`
+	Service    ServiceID         `json:"service,omitempty"`
+	Run        RunID             `json:"run,omitempty"` // set for an action's task
+	Pod        string            `json:"pod,omitempty"`
+	Index      int               `json:"index"`
+	Task       string            `json:"task"`           // name inside the pod
+	Goal       Goal              `json:"goal"`           // what its ending means
+	Hash       string            `json:"hash,omitempty"` // of the template it was made from: differs when the spec changed
+	Container  Container         `json:"container"`
+	Resources  Resources         `json:"resources"`            // with the concrete ports
+	Ports      map[string]uint16 `json:"ports,omitempty"`      // port name -> host port
+	Generation int64             `json:"generation,omitempty"` // of the service spec that launched it
+}
+
+// TaskStatus is one report on a task. The pair (Task, UUID) identifies it; a
+// report with a UUID is resent until it is acknowledged.
+type TaskStatus struct {
+	Task     TaskID    `json:"task"`
+	Agent    AgentID   `json:"agent,omitempty"`
+	State    TaskState `json:"state"`
+	Reason   Reason    `json:"reason,omitempty"`
+	Message  string    `json:"message,omitempty"` // for people
+	UUID     string    `json:"uuid,omitempty"`    // 32 hex digits; empty when made by the master
+	At       Time      `json:"at"`                // agent's clock
+	ExitCode *int      `json:"exit_code,omitempty"`
+	Ready    bool      `json:"ready"`             // passed its readiness check, or runs and has none
+	Healthy  *bool     `json:"healthy,omitempty"` // nil without a health check
+}
+
+// Task is a launched task with its latest status, as the master knows it.
+type Task struct {
+	Spec    TaskSpec   `json:"spec"`
+	Agent   AgentID    `json:"agent"`
+	Host    string     `json:"host"` // its agent's Host at launch
+	Status  TaskStatus `json:"status"`
+	Killing bool       `json:"killing,omitempty"` // we asked it to end
+	// KillGrace is the time from TERM to KILL that was asked for with Killing.
+	KillGrace Millis       `json:"kill_grace_ms,omitempty"`
+	Launched  Time         `json:"launched"`
+	Started   Time         `json:"started,omitempty"` // first TASK_RUNNING
+	Ended     Time         `json:"ended,omitempty"`
+	History   []TaskStatus `json:"history,omitempty"` // latest last, at most MaxTaskHistory
+}
+
+// MaxTaskHistory is how many reports of a task are kept.
+const MaxTaskHistory = 8
+
+// Active reports whether the task holds resources: it is not terminal.
+func (t *Task) Active() bool { return !t.Status.State.Terminal() }

@@ -1,0 +1,203 @@
+package core
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+func (s *State) registerAgent(c RegisterAgent) {
+	id := c.Agent.ID
+	where := Event{Agent: id}
+	if why := invalidAgent(c.Agent); why != "" {
+		s.refuse(CodeInvalid, where, "agent %q: %s", id, why)
+		return
+	}
+	old := s.v.Agent(id)
+	if old != nil && old.State == cluster.AgentGone {
+		s.refuse(CodeForbidden, where, "agent %q was declared gone and cannot come back; let it join under another id", id)
+		for _, r := range c.Tasks {
+			s.dismiss(id, r)
+		}
+		return
+	}
+	a := &Agent{Info: c.Agent, State: cluster.AgentActive, Boot: c.Boot, Registered: s.v.at, Since: s.v.at}
+	kind := EventAgentRegistered
+	if old != nil {
+		kind = EventAgentReregistered
+		a.Registered, a.Allocated, a.Tasks = old.Registered, old.Allocated, old.Tasks
+	}
+	s.putAgent(old, a)
+	s.emit(Event{Kind: kind, Agent: id, State: string(a.State)})
+	s.reconcile(a, old, c.Tasks)
+}
+
+// reconcile brings what the master knows of an agent's tasks and what the agent
+// holds together.
+func (s *State) reconcile(a, old *Agent, reports []cluster.TaskReport) {
+	held := make(map[cluster.TaskID]bool, len(reports))
+	for _, r := range reports {
+		id := r.Status.Task
+		if r.Status.State == cluster.TaskStaging {
+			r.Status.State = cluster.TaskStarting // the agent has it
+		}
+		if held[id] || !reportable(r.Status) {
+			continue
+		}
+		held[id] = true
+		t := s.v.Task(id)
+		if t == nil || t.Agent != a.Info.ID || !t.Active() {
+			s.dismiss(a.Info.ID, r)
+			continue
+		}
+		s.adopt(t, r.Status)
+	}
+	lost := "its agent registered again without it"
+	if old != nil && old.Boot != a.Boot {
+		lost = "its agent's machine was started again"
+	}
+	for _, t := range collect(s.v.AgentTasks(a.Info.ID)) {
+		if held[t.Spec.ID] {
+			continue
+		}
+		st := cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, At: s.v.at}
+		switch {
+		case known(t) != cluster.TaskStaging:
+			st.State, st.Reason, st.Message = cluster.TaskLost, cluster.ReasonAgentRestarted, lost
+			s.setStatus(t, st)
+		case t.Killing:
+			st.State, st.Reason, st.Message = cluster.TaskKilled, cluster.ReasonKilledInLaunch, "killed before its agent got it"
+			s.setStatus(t, st)
+		default:
+			if t.Status.State != cluster.TaskStaging {
+				st.State, st.Reason = cluster.TaskStaging, cluster.ReasonAgentReregistered
+				t = s.setStatus(t, st)
+			}
+			s.order(launchEffect(t))
+		}
+	}
+}
+
+// adopt takes the status an agent gives for a task it holds as it registers.
+func (s *State) adopt(t *cluster.Task, st cluster.TaskStatus) {
+	st.Agent = t.Agent
+	if t.Status.State == cluster.TaskUnreachable && st.Reason == "" {
+		st.Reason = cluster.ReasonAgentReregistered
+	}
+	if news(t, st) {
+		t = s.setStatus(t, st)
+	}
+	s.ack(st.Agent, st.Task, st.UUID)
+	if t.Active() && t.Killing {
+		s.order(killEffect(t))
+	}
+}
+
+// dismiss rids an agent of a task that is not the master's, or ended for it.
+func (s *State) dismiss(agent cluster.AgentID, r cluster.TaskReport) {
+	if r.Status.State.Terminal() {
+		s.ack(agent, r.Status.Task, r.Status.UUID)
+	}
+	s.kill(agent, r.Status.Task, killGrace(r.Spec, 0))
+}
+
+func (s *State) agentUnreachable(c AgentUnreachable) {
+	old := s.v.Agent(c.Agent)
+	if old == nil || old.State != cluster.AgentActive {
+		s.refuse(CodeConflict, Event{Agent: c.Agent}, "agent %q is not active", c.Agent)
+		return
+	}
+	a := *old
+	a.State, a.Since = cluster.AgentUnreachable, s.v.at
+	s.putAgent(old, &a)
+	s.emit(Event{Kind: EventAgentUnreachable, Agent: c.Agent, State: string(a.State)})
+	for _, t := range collect(s.v.AgentTasks(c.Agent)) {
+		s.setStatus(t, cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, State: cluster.TaskUnreachable,
+			Reason: cluster.ReasonAgentUnreachable, Message: "its agent is silent", At: s.v.at})
+	}
+}
+
+func (s *State) agentGone(c AgentGone) {
+	old := s.v.Agent(c.Agent)
+	if old == nil {
+		s.refuse(CodeNotFound, Event{Agent: c.Agent}, "there is no agent %q", c.Agent)
+		return
+	}
+	if old.State == cluster.AgentGone {
+		s.refuse(CodeConflict, Event{Agent: c.Agent}, "agent %q is gone already", c.Agent)
+		return
+	}
+	a := *old
+	a.State, a.Since = cluster.AgentGone, s.v.at
+	s.putAgent(old, &a)
+	s.emit(Event{Kind: EventAgentGone, Agent: c.Agent, State: string(a.State)})
+	for _, t := range collect(s.v.AgentTasks(c.Agent)) {
+		s.kill(t.Agent, t.Spec.ID, killGrace(t.Spec, 0)) // in case it still listens
+		s.setStatus(t, cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, State: cluster.TaskLost,
+			Reason: cluster.ReasonAgentGone, Message: "its agent was declared gone", At: s.v.at})
+	}
+}
+
+// putAgent stores an agent and keeps the cluster's total and Shrunk right.
+func (s *State) putAgent(old, a *Agent) {
+	if old != nil && old.State != cluster.AgentGone {
+		s.v.total = s.v.total.plus(old.Info.Total, -1)
+	}
+	if a.State != cluster.AgentGone {
+		s.v.total = s.v.total.plus(a.Info.Total, 1)
+	}
+	a.Shrunk = cluster.Fits(a.Info.Total, a.Allocated) != nil
+	s.v.agents.put(string(a.Info.ID), a)
+}
+
+// allocate changes what an agent's active tasks and their framework hold, by
+// one task more or less.
+func (s *State) allocate(t *cluster.Task, sign int) {
+	old := s.v.Agent(t.Agent)
+	a := *old
+	a.Tasks += sign
+	if sign > 0 {
+		a.Allocated = a.Allocated.Plus(t.Spec.Resources)
+	} else {
+		a.Allocated = a.Allocated.Minus(t.Spec.Resources)
+	}
+	s.putAgent(old, &a)
+
+	k := key(string(t.Spec.Role), string(t.Spec.Framework))
+	u := Usage{Role: t.Spec.Role, Framework: t.Spec.Framework}
+	if old, ok := s.v.usage.get(k); ok {
+		u = *old
+	}
+	u = u.plus(t.Spec.Resources, int64(sign))
+	u.Tasks += sign
+	if u.Tasks == 0 {
+		s.v.usage.drop(k)
+		return
+	}
+	s.v.usage.put(k, &u)
+}
+
+func (u Usage) plus(r cluster.Resources, sign int64) Usage {
+	u.CPU += sign * r.CPU
+	u.Mem += sign * r.Mem
+	u.Disk += sign * r.Disk
+	return u
+}
+
+func invalidAgent(a cluster.Agent) string {
+	switch t := a.Total; {
+	case !isLabel(string(a.ID), maxAgentID):
+		return "its id is not 1 to 63 of a-z, 0-9 and -"
+	case t.CPU < 0 || t.Mem < 0 || t.Disk < 0:
+		return "it has less than nothing: " + t.String()
+	case t.CPU > maxAmount || t.Mem > maxAmount || t.Disk > maxAmount:
+		return "it has more than a machine can have: " + t.String()
+	case !canonical(t.Ports):
+		return "its ports are not in order: " + t.Ports.String()
+	}
+	return ""
+}
+
+// collect makes a list of a walk, so that the table can be written meanwhile.
+func collect[V any](s iter.Seq[V]) []V { return slices.Collect(s) }

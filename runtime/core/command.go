@@ -1,0 +1,175 @@
+package core
+
+import "github.com/universe-dcos/universe/runtime/cluster"
+
+// Command is an entry of the log. The types of this file are all there are;
+// each is a plain struct that holds everything Apply cannot derive: times come
+// beside it, ids are minted before it. All carry the principal who caused them.
+type Command interface {
+	// Kind is the command's name in the log; it never changes.
+	Kind() string
+	principal() string
+}
+
+// RegisterAgent registers an agent, or registers it again after any break, with
+// every task it holds. Apply reconciles: a task both know takes the reported
+// status; a STAGING one the agent lacks is launched again; a later one it lacks
+// is TASK_LOST; one the master does not know, or knows as ended, is killed.
+type RegisterAgent struct {
+	Agent     cluster.Agent        `json:"agent"`
+	Boot      string               `json:"boot,omitempty"`
+	Tasks     []cluster.TaskReport `json:"tasks,omitempty"`
+	Principal string               `json:"principal,omitempty"`
+}
+
+// AgentUnreachable says that an agent was silent longer than the time-out. Its
+// tasks become TASK_UNREACHABLE and keep their resources.
+type AgentUnreachable struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// AgentGone says that an agent will never come back; its tasks are TASK_LOST.
+type AgentGone struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// PutFramework subscribes a framework, or subscribes it again.
+type PutFramework struct {
+	Framework cluster.Framework `json:"framework"`
+	Principal string            `json:"principal,omitempty"`
+}
+
+// DisconnectFramework says that a framework is away. Its tasks run on.
+type DisconnectFramework struct {
+	Framework cluster.FrameworkID `json:"framework"`
+	Principal string              `json:"principal,omitempty"`
+}
+
+// RemoveFramework kills the tasks of a framework; it goes with the last one.
+type RemoveFramework struct {
+	Framework cluster.FrameworkID `json:"framework"`
+	Principal string              `json:"principal,omitempty"`
+}
+
+// AcceptOffers launches tasks on one agent out of offers that were taken. The
+// tasks are checked one by one in order; a refused one becomes an ended record
+// with the reason, and the others go on.
+type AcceptOffers struct {
+	Framework cluster.FrameworkID `json:"framework"`
+	Role      cluster.Role        `json:"role"`
+	Agent     cluster.AgentID     `json:"agent"`
+	Offered   cluster.Resources   `json:"offered"` // the sum of the offers
+	Tasks     []cluster.TaskSpec  `json:"tasks"`
+	Principal string              `json:"principal,omitempty"`
+}
+
+// UpdateTask is an agent's report on a task. Status.Agent is the agent that
+// sent it, as its certificate says.
+type UpdateTask struct {
+	Status    cluster.TaskStatus `json:"status"`
+	Principal string             `json:"principal,omitempty"`
+}
+
+// KillTask asks a task to end. On an agent that is unreachable the wish stays
+// until the agent is back. A second one overrides the grace of the first.
+type KillTask struct {
+	Task cluster.TaskID `json:"task"`
+	// Grace is the time from TERM to KILL; 0: the task's own, or cluster.DefaultKillGrace.
+	Grace     cluster.Millis `json:"grace_ms,omitempty"`
+	Principal string         `json:"principal,omitempty"`
+}
+
+// PutService wants a service as Spec says, new or changed.
+type PutService struct {
+	Spec         cluster.ServiceSpec   `json:"spec"`
+	Installation *cluster.Installation `json:"installation,omitempty"`
+	// Expect is the generation the caller saw, 0 for "there is none"; another
+	// one refuses the command with CodeConflict. Nil: whatever there is.
+	Expect    *int64 `json:"expect,omitempty"`
+	Principal string `json:"principal,omitempty"`
+}
+
+// RemoveService wants a service gone: it is marked, its runs are canceled, and
+// the service framework kills its tasks.
+type RemoveService struct {
+	Service   cluster.ServiceID `json:"service"`
+	Principal string            `json:"principal,omitempty"`
+}
+
+// ForgetService drops a removed service that has no active task left, with its
+// installation and the records of its ended tasks and runs.
+type ForgetService struct {
+	Service   cluster.ServiceID `json:"service"`
+	Principal string            `json:"principal,omitempty"`
+}
+
+// PutRun wants a task run once. Its end follows from its task's.
+type PutRun struct {
+	Spec      cluster.RunSpec `json:"spec"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// CancelRun ends a run: at once when it waits, else by killing its task.
+type CancelRun struct {
+	Run       cluster.RunID `json:"run"`
+	Principal string        `json:"principal,omitempty"`
+}
+
+// Kind implements Command.
+func (RegisterAgent) Kind() string { return "agent.register" }
+
+// Kind implements Command.
+func (AgentUnreachable) Kind() string { return "agent.unreachable" }
+
+// Kind implements Command.
+func (AgentGone) Kind() string { return "agent.gone" }
+
+// Kind implements Command.
+func (PutFramework) Kind() string { return "framework.put" }
+
+// Kind implements Command.
+func (DisconnectFramework) Kind() string { return "framework.disconnect" }
+
+// Kind implements Command.
+func (RemoveFramework) Kind() string { return "framework.remove" }
+
+// Kind implements Command.
+func (AcceptOffers) Kind() string { return "offers.accept" }
+
+// Kind implements Command.
+func (UpdateTask) Kind() string { return "task.update" }
+
+// Kind implements Command.
+func (KillTask) Kind() string { return "task.kill" }
+
+// Kind implements Command.
+func (PutService) Kind() string { return "service.put" }
+
+// Kind implements Command.
+func (RemoveService) Kind() string { return "service.remove" }
+
+// Kind implements Command.
+func (ForgetService) Kind() string { return "service.forget" }
+
+// Kind implements Command.
+func (PutRun) Kind() string { return "run.put" }
+
+// Kind implements Command.
+func (CancelRun) Kind() string { return "run.cancel" }
+
+func (c RegisterAgent) principal() string       { return c.Principal }
+func (c AgentUnreachable) principal() string    { return c.Principal }
+func (c AgentGone) principal() string           { return c.Principal }
+func (c PutFramework) principal() string        { return c.Principal }
+func (c DisconnectFramework) principal() string { return c.Principal }
+func (c RemoveFramework) principal() string     { return c.Principal }
+func (c AcceptOffers) principal() string        { return c.Principal }
+func (c UpdateTask) principal() string          { return c.Principal }
+func (c KillTask) principal() string            { return c.Principal }
+func (c PutService) principal() string          { return c.Principal }
+func (c RemoveService) principal() string       { return c.Principal }
+func (c ForgetService) principal() string       { return c.Principal }
+func (c PutRun) principal() string              { return c.Principal }
+func (c CancelRun) principal() string           { return c.Principal }

@@ -1,0 +1,83 @@
+package core
+
+import "github.com/universe-dcos/universe/runtime/cluster"
+
+// EventKind says what an event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventAgentRegistered   EventKind = "agent.registered"
+	EventAgentReregistered EventKind = "agent.reregistered"
+	EventAgentUnreachable  EventKind = "agent.unreachable"
+	EventAgentGone         EventKind = "agent.gone"
+
+	EventFrameworkConnected    EventKind = "framework.connected"
+	EventFrameworkDisconnected EventKind = "framework.disconnected"
+	EventFrameworkRemoving     EventKind = "framework.removing"
+	EventFrameworkRemoved      EventKind = "framework.removed"
+
+	EventTaskLaunched EventKind = "task.launched" // accepted; State is TASK_STAGING
+	EventTaskUpdated  EventKind = "task.updated"  // its status changed
+	EventTaskKilling  EventKind = "task.killing"  // it was asked to end
+	EventTaskRefused  EventKind = "task.refused"  // not accepted; State, Reason and Message say how it ended
+
+	EventServicePut       EventKind = "service.put"
+	EventServiceRemoving  EventKind = "service.removing"
+	EventServiceForgotten EventKind = "service.forgotten"
+
+	EventRunPut     EventKind = "run.put"
+	EventRunStarted EventKind = "run.started"
+	EventRunEnded   EventKind = "run.ended" // State is the run's state
+
+	EventRefused EventKind = "command.refused" // Code and Message say why
+)
+
+// Code is the class of a refusal, in the words of package problem.
+type Code string
+
+// The codes.
+const (
+	CodeInvalid   Code = "invalid"   // wrong, and would be wrong again
+	CodeNotFound  Code = "not_found" // names something that is not there
+	CodeExists    Code = "exists"    // the name is taken
+	CodeConflict  Code = "conflict"  // does not suit the present state
+	CodeForbidden Code = "forbidden" // not for the one who asked
+)
+
+// Event is something that happened, for watchers and the audit log.
+type Event struct {
+	Index     int64               `json:"index"` // of the command in the log; several events can share it
+	At        cluster.Time        `json:"at"`
+	Kind      EventKind           `json:"kind"`
+	Service   cluster.ServiceID   `json:"service,omitempty"`
+	Run       cluster.RunID       `json:"run,omitempty"`
+	Task      cluster.TaskID      `json:"task,omitempty"`
+	Agent     cluster.AgentID     `json:"agent,omitempty"`
+	Framework cluster.FrameworkID `json:"framework,omitempty"`
+	State     string              `json:"state,omitempty"` // of the task, run or agent
+	Reason    cluster.Reason      `json:"reason,omitempty"`
+	Code      Code                `json:"code,omitempty"`    // for EventRefused
+	Command   string              `json:"command,omitempty"` // kind of the refused command, for EventRefused
+	Message   string              `json:"message,omitempty"` // for people
+	Ready     bool                `json:"ready,omitempty"`   // for EventTaskUpdated
+	Principal string              `json:"principal,omitempty"`
+}
+
+// Refused gives the refusal among the events of one Apply, or nil: what the
+// shell answers to whoever sent the command.
+func Refused(events []Event) *Event {
+	for i := range events {
+		if events[i].Kind == EventRefused {
+			return &events[i]
+		}
+	}
+	return nil
+}
+
+// Effect is an order for an agent. It may be lost: it follows from the state,
+// and the agent's next registration derives it again.
+type Effect struct {
+	Agent cluster.AgentID `json:"agent"`
+	Order cluster.Order   `json:"order"` // OrderLaunch, OrderKill or OrderAck; Spec is the record's own and must not be changed
+}

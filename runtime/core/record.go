@@ -1,0 +1,145 @@
+package core
+
+import (
+	"strconv"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// Agent is a node as the master knows it.
+type Agent struct {
+	Info       cluster.Agent      `json:"info"`
+	State      cluster.AgentState `json:"state"`
+	Boot       string             `json:"boot,omitempty"`  // the kernel's boot id at its last registration
+	Registered cluster.Time       `json:"registered"`      // first registration
+	Since      cluster.Time       `json:"since"`           // since when it is in State; a re-registration counts
+	Allocated  cluster.Resources  `json:"allocated"`       // what its active tasks hold
+	Tasks      int                `json:"tasks,omitempty"` // how many tasks are active on it
+	// Shrunk is set while its tasks hold more than it has, which happens when
+	// it registers again with less. It gets no offer until it fits again.
+	Shrunk bool `json:"shrunk,omitempty"`
+}
+
+// Free is what no active task holds; nothing when the agent is not active.
+func (a *Agent) Free() cluster.Resources {
+	if a.State != cluster.AgentActive || a.Shrunk {
+		return cluster.Resources{}
+	}
+	return a.Info.Total.Minus(a.Allocated)
+}
+
+// Framework is a framework as the master knows it.
+type Framework struct {
+	Info      cluster.Framework `json:"info"`
+	Connected bool              `json:"connected"`
+	Since     cluster.Time      `json:"since"`              // since when Connected is what it is
+	Removing  bool              `json:"removing,omitempty"` // its tasks are being killed; it goes with the last one
+}
+
+// Service is a service as it is wanted.
+type Service struct {
+	Spec cluster.ServiceSpec `json:"spec"`
+	// Generation is the log index of the command that put Spec.
+	Generation   int64                 `json:"generation"`
+	Installation *cluster.Installation `json:"installation,omitempty"` // the release it came from; nil for a bare service
+	Removing     bool                  `json:"removing,omitempty"`     // its tasks are to be killed, then ForgetService
+	Created      cluster.Time          `json:"created"`
+	Updated      cluster.Time          `json:"updated"`
+	Principal    string                `json:"principal,omitempty"` // who put Spec
+}
+
+// Instance is what is remembered of one instance of a pod over its launches;
+// View.Instance gives it. How long to wait before the next launch follows from
+// Failures and FailedAt; package service computes it.
+type Instance struct {
+	// Failures counts unexpected endings in a row. It starts again at 1 when
+	// the instance had been ready for StableAfter before it failed, and at 0
+	// with a new spec. Endings that are not the task's fault do not count: it
+	// was killed by us, its agent restarted or is gone, the acceptance was refused.
+	Failures int             `json:"failures,omitempty"`
+	FailedAt cluster.Time    `json:"failed_at,omitempty"` // of the last failure
+	ReadyAt  cluster.Time    `json:"ready_at,omitempty"`  // when a task of it was first ready since the last launch; 0: none was
+	Launches int64           `json:"launches,omitempty"`  // accepted launches of its tasks, ever
+	Host     string          `json:"host,omitempty"`      // address of the agent it was last launched on
+	Agent    cluster.AgentID `json:"agent,omitempty"`     // that agent
+	// Tasks is, by task name, the latest accepted launch of each of its tasks.
+	Tasks       map[string]cluster.TaskID `json:"tasks,omitempty"`
+	LastTask    cluster.TaskID            `json:"last_task,omitempty"`    // the task that ended last
+	LastState   cluster.TaskState         `json:"last_state,omitempty"`   // how it ended
+	LastReason  cluster.Reason            `json:"last_reason,omitempty"`  // and why
+	LastMessage string                    `json:"last_message,omitempty"` // in words
+	LastEnded   cluster.Time              `json:"last_ended,omitempty"`   // and when
+	// Done is, by task name, the latest good ending of the tasks with a goal
+	// of ONCE or FINISH. It outlives the records of ended tasks.
+	Done map[string]Completion `json:"done,omitempty"`
+}
+
+// Completion is a task that reached its goal.
+type Completion struct {
+	Task cluster.TaskID `json:"task"`
+	Hash string         `json:"hash,omitempty"` // of the template it was made from
+	At   cluster.Time   `json:"at"`
+}
+
+// InstanceKey names an instance of a pod inside its service: "worker-0".
+func InstanceKey(pod string, index int) string { return pod + "-" + strconv.Itoa(index) }
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run. The last three are final.
+const (
+	RunPending  RunState = "pending"  // waits for an offer
+	RunActive   RunState = "active"   // its task is launched
+	RunFinished RunState = "finished" // its task ended with 0
+	RunFailed   RunState = "failed"
+	RunCanceled RunState = "canceled" // somebody asked it to end
+)
+
+// Final reports whether a state is never left.
+func (r RunState) Final() bool { return r == RunFinished || r == RunFailed || r == RunCanceled }
+
+// Run is one run of an action.
+type Run struct {
+	Spec      cluster.RunSpec `json:"spec"`
+	State     RunState        `json:"state"`
+	Index     int64           `json:"index"`              // log index of its PutRun
+	Canceled  bool            `json:"canceled,omitempty"` // its task is being killed for CancelRun
+	Task      cluster.TaskID  `json:"task,omitempty"`     // its task, once launched
+	Attempts  int             `json:"attempts,omitempty"` // acceptances tried, refused ones included
+	Reason    cluster.Reason  `json:"reason,omitempty"`   // of its end, or why the last acceptance was refused
+	Message   string          `json:"message,omitempty"`  // in words
+	ExitCode  *int            `json:"exit_code,omitempty"`
+	Created   cluster.Time    `json:"created"`
+	Ended     cluster.Time    `json:"ended,omitempty"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// Usage is what the active tasks of one framework hold under one role.
+type Usage struct {
+	Role      cluster.Role        `json:"role"`
+	Framework cluster.FrameworkID `json:"framework"`
+	CPU       int64               `json:"cpu_milli"`
+	Mem       int64               `json:"mem_bytes"`
+	Disk      int64               `json:"disk_bytes"`
+	Tasks     int                 `json:"tasks"`
+}
+
+const (
+	// StableAfter is how long an instance must have been ready for its earlier
+	// failures to be forgotten. Were they forgotten at once, a task without a
+	// readiness check that crashes at its start would never be held back.
+	StableAfter cluster.Millis = 60_000
+	// MaxEndedPerService is how many ended tasks of one service are kept.
+	MaxEndedPerService = 20
+	// MaxEnded is how many ended tasks are kept in all.
+	MaxEnded = 1000
+	// MaxEndedRuns is how many ended runs are kept in all.
+	MaxEndedRuns = 200
+	// MaxMessage bounds the text of a task's status, in bytes.
+	MaxMessage = 1024
+	// MaxTasksPerAccept bounds the tasks of one AcceptOffers.
+	MaxTasksPerAccept = 1000
+	// MaxInstances bounds the instances of one service, over all its pods.
+	MaxInstances = 10_000
+)

@@ -1,0 +1,237 @@
+package core_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+)
+
+// TestScenarios runs the files of testdata. Each line is a command for the
+// state; what it prints is its events and, after "->", its effects. Every
+// command takes one second, goes through the encoding, and leaves a state that
+// passes Check.
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
+		e := &env{t: t, state: core.New(), at: 1_000_000}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			e.t = t
+			return e.run(d)
+		})
+	})
+}
+
+// env runs the lines of a scenario.
+type env struct {
+	t     *testing.T
+	state *core.State
+	at    cluster.Time
+}
+
+func (e *env) run(d *datadriven.TestData) string {
+	switch d.Cmd {
+	case "advance":
+		e.at += cluster.Time(number(d, "ms", 0))
+		return ""
+	case "show":
+		return e.show(text(d, "of", ""))
+	case "pending":
+		return effects(e.state.View().Pending(cluster.AgentID(text(d, "agent", ""))))
+	case "restore":
+		data := e.state.Snapshot()
+		s, err := core.Restore(data)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		same := s.Hash() == e.state.Hash()
+		e.state = s
+		return fmt.Sprintf("index %d, same hash: %t\n", s.Index(), same)
+	}
+	return e.apply(command(e.t, d))
+}
+
+func (e *env) apply(c core.Command) string {
+	e.at += 1000
+	at, c, err := core.Decode(core.Encode(e.at, c))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	ev, ef := e.state.Apply(at, c)
+	if err := core.Check(e.state); err != nil {
+		e.t.Fatalf("after %s: %v", c.Kind(), err)
+	}
+	return events(ev) + effects(ef)
+}
+
+// command reads one line of a scenario.
+func command(t *testing.T, d *datadriven.TestData) core.Command {
+	agent, task := cluster.AgentID(text(d, "agent", "")), cluster.TaskID(text(d, "task", ""))
+	framework, service := cluster.FrameworkID(text(d, "framework", "services")), cluster.ServiceID(text(d, "service", ""))
+	role, run := cluster.Role(text(d, "role", "*")), cluster.RunID(text(d, "run", ""))
+	switch d.Cmd {
+	case "register":
+		c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
+			Total: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}}
+		for _, r := range list(d, "tasks") { // task:state[:uuid]
+			p := strings.Split(r, ":")
+			st := cluster.TaskStatus{Task: cluster.TaskID(p[0]), State: cluster.TaskState(p[1])}
+			if len(p) > 2 {
+				st.UUID = p[2]
+			}
+			c.Tasks = append(c.Tasks, cluster.TaskReport{Status: st})
+		}
+		return c
+	case "unreachable":
+		return core.AgentUnreachable{Agent: agent}
+	case "gone":
+		return core.AgentGone{Agent: agent, Principal: "admin"}
+	case "framework":
+		roles := []cluster.Role{"*"}
+		if rs := list(d, "roles"); len(rs) > 0 {
+			roles = nil
+			for _, r := range rs {
+				if r != "none" {
+					roles = append(roles, cluster.Role(r))
+				}
+			}
+		}
+		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: roles, Principal: text(d, "principal", "")}}
+	case "disconnect":
+		return core.DisconnectFramework{Framework: framework}
+	case "remove-framework":
+		return core.RemoveFramework{Framework: framework}
+	case "accept":
+		c := core.AcceptOffers{Framework: framework, Role: role, Agent: agent,
+			Offered: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}
+		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+			if line != "" {
+				c.Tasks = append(c.Tasks, spec(t, framework, role, line))
+			}
+		}
+		return c
+	case "update":
+		st := cluster.TaskStatus{Task: task, Agent: agent, State: cluster.TaskState(text(d, "state", "")), UUID: text(d, "uuid", ""),
+			Reason: cluster.Reason(text(d, "reason", "")), Message: text(d, "message", ""), Ready: d.HasArg("ready")}
+		if d.HasArg("exit") {
+			code := int(number(d, "exit", 0))
+			st.ExitCode = &code
+		}
+		return core.UpdateTask{Status: st}
+	case "kill":
+		return core.KillTask{Task: task, Grace: cluster.Millis(number(d, "grace", 0))}
+	case "service":
+		c := core.PutService{Spec: cluster.ServiceSpec{ID: service, Role: cluster.Role(text(d, "role", ""))}, Principal: "ann"}
+		for _, p := range list(d, "pods") { // pod:count
+			name, count, _ := strings.Cut(p, ":")
+			n, _ := strconv.Atoi(count)
+			c.Spec.Pods = append(c.Spec.Pods, cluster.PodSpec{Name: name, Count: n, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalRunning)}})
+		}
+		if d.HasArg("expect") {
+			n := number(d, "expect", 0)
+			c.Expect = &n
+		}
+		if d.HasArg("package") {
+			c.Installation = &cluster.Installation{ID: service, Package: text(d, "package", "")}
+		}
+		return c
+	case "remove-service":
+		return core.RemoveService{Service: service}
+	case "forget":
+		return core.ForgetService{Service: service}
+	case "run":
+		return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish)}}
+	case "cancel":
+		return core.CancelRun{Run: run}
+	}
+	d.Fatalf(t, "no such command: %s", d.Cmd)
+	return nil
+}
+
+// spec reads a task to accept: "id cpus=100 service=s pod=p index=0 run=r ports=31000,31001 image=".
+func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line string) cluster.TaskSpec {
+	t.Helper()
+	words := strings.Fields(line)
+	s := cluster.TaskSpec{ID: cluster.TaskID(words[0]), Framework: framework, Role: role, Task: "main", Goal: cluster.GoalRunning,
+		Container: cluster.Container{Image: "r/i@sha256:00"}, Resources: cluster.Resources{CPU: 1000, Mem: 128}}
+	for _, w := range words[1:] {
+		k, v, _ := strings.Cut(w, "=")
+		n, _ := strconv.ParseInt(v, 10, 64)
+		switch k {
+		case "cpus":
+			s.Resources.CPU = n
+		case "mem":
+			s.Resources.Mem = n
+		case "service":
+			s.Service = cluster.ServiceID(v)
+		case "pod":
+			s.Pod = v
+		case "index":
+			s.Index = int(n)
+		case "run":
+			s.Run = cluster.RunID(v)
+		case "goal":
+			s.Goal = cluster.Goal(v)
+		case "image":
+			s.Container.Image = v
+		case "framework":
+			s.Framework = cluster.FrameworkID(v)
+		case "ports":
+			s.Ports = map[string]uint16{}
+			for i, p := range strings.Split(v, ",") {
+				n, _ := strconv.Atoi(p)
+				s.Ports["p"+strconv.Itoa(i)] = uint16(n)
+				s.Resources.Ports = s.Resources.Ports.Union(cluster.Port(uint16(n)))
+			}
+		default:
+			t.Fatalf("no such field of a task: %s", w)
+		}
+	}
+	return s
+}
+
+func template(name string, goal cluster.Goal) cluster.TaskTemplate {
+	return cluster.TaskTemplate{Name: name, Goal: goal, Container: cluster.Container{Image: "r/i@sha256:00"},
+		Resources: cluster.Resources{CPU: 1000, Mem: 128}}
+}
+
+func text(d *datadriven.TestData, key, def string) string {
+	if a, ok := d.Arg(key); ok && len(a.Vals) > 0 {
+		return strings.Join(a.Vals, ",")
+	}
+	return def
+}
+
+func number(d *datadriven.TestData, key string, def int64) int64 {
+	s := text(d, key, "")
+	if s == "" {
+		return def
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %s: %v", d.Pos, key, err))
+	}
+	return n
+}
+
+func list(d *datadriven.TestData, key string) []string {
+	if a, ok := d.Arg(key); ok {
+		return slices.DeleteFunc(a.Vals, func(s string) bool { return s == "" })
+	}
+	return nil
+}
+
+func ports(s string) cluster.Ports {
+	lo, hi, ok := strings.Cut(s, "-")
+	if !ok {
+		return nil
+	}
+	a, _ := strconv.Atoi(lo)
+	b, _ := strconv.Atoi(hi)
+	return cluster.NewPorts(cluster.PortRange{Lo: uint16(a), Hi: uint16(b)})
+}

@@ -1,0 +1,149 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// SnapshotVersion is the version of the form that Snapshot writes. Restore
+// reads this one only: a snapshot is a short cut, the log before it is gone.
+const SnapshotVersion = 1
+
+// image is the form of a snapshot. What the indexes hold is not in it.
+type image struct {
+	Version    int             `json:"version"`
+	Index      int64           `json:"index"`
+	At         cluster.Time    `json:"at"`
+	Agents     []*Agent        `json:"agents"`
+	Frameworks []*Framework    `json:"frameworks"`
+	Services   []*Service      `json:"services"`
+	Instances  []instanceImage `json:"instances"`
+	Runs       []*Run          `json:"runs"`
+	Tasks      []*cluster.Task `json:"tasks"`
+}
+
+type instanceImage struct {
+	Key      string    `json:"key"` // service and instance key, divided by a zero byte
+	Instance *Instance `json:"instance"`
+}
+
+// Snapshot gives the whole state as bytes for Restore. It works on a View, so
+// that it can be made while the State goes on.
+func (v *View) Snapshot() []byte {
+	var b jsonBuffer
+	v.write(&b)
+	return b
+}
+
+// Snapshot gives the whole state as bytes for Restore.
+func (s *State) Snapshot() []byte { return s.v.Snapshot() }
+
+// Hash is a digest of all that Snapshot would hold: equal for equal states.
+func (v *View) Hash() string {
+	h := sha256.New()
+	v.write(h)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Hash is a digest of the whole state: equal for equal states.
+func (s *State) Hash() string { return s.v.Hash() }
+
+type jsonBuffer []byte
+
+func (b *jsonBuffer) Write(p []byte) (int, error) { *b = append(*b, p...); return len(p), nil }
+
+// write streams the image record by record: with a hundred thousand tasks it
+// must not exist twice.
+func (v *View) write(w io.Writer) {
+	put := func(x any) {
+		b, err := json.Marshal(x)
+		if err != nil {
+			// Records hold strings, integers, slices and maps of them: they always encode.
+			panic(fmt.Sprintf("core: snapshot: %T: %v", x, err))
+		}
+		_, _ = w.Write(b) // a buffer and a hash never fail
+	}
+	text := func(s string) { _, _ = io.WriteString(w, s) }
+	text(`{"version":`)
+	put(SnapshotVersion)
+	text(`,"index":`)
+	put(v.index)
+	text(`,"at":`)
+	put(v.at)
+	list(text, put, "agents", v.agents.values())
+	list(text, put, "frameworks", v.frameworks.values())
+	list(text, put, "services", v.services.values())
+	list(text, put, "instances", func(yield func(instanceImage) bool) {
+		for k, in := range v.instances.from("") {
+			if !yield(instanceImage{k, in}) {
+				return
+			}
+		}
+	})
+	list(text, put, "runs", v.runs.values())
+	list(text, put, "tasks", v.tasks.values())
+	text("}\n")
+}
+
+func list[V any](text func(string), put func(any), name string, values iter.Seq[V]) {
+	text(`,"` + name + `":[`)
+	first := true
+	for x := range values {
+		if !first {
+			text(",\n")
+		}
+		first = false
+		put(x)
+	}
+	text("]")
+}
+
+// Restore makes a State of what Snapshot gave, and checks it.
+func Restore(data []byte) (*State, error) {
+	var im image
+	if err := json.Unmarshal(data, &im); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	if im.Version != SnapshotVersion {
+		return nil, fmt.Errorf("snapshot: version %d, this program reads %d; run the version that wrote it", im.Version, SnapshotVersion)
+	}
+	s := New()
+	s.v.index, s.v.at = im.Index, im.At
+	for _, a := range im.Agents {
+		// Allocated and Tasks are counted again as the tasks come.
+		n := *a
+		n.Allocated, n.Tasks = cluster.Resources{}, 0
+		s.putAgent(nil, &n)
+	}
+	for _, f := range im.Frameworks {
+		s.v.frameworks.put(string(f.Info.ID), f)
+	}
+	for _, svc := range im.Services {
+		s.v.services.put(string(svc.Spec.ID), svc)
+	}
+	for _, in := range im.Instances {
+		s.v.instances.put(in.Key, in.Instance)
+	}
+	for _, r := range im.Runs {
+		s.v.runs.put(string(r.Spec.ID), r)
+		if r.State.Final() {
+			s.v.endedRuns.put(endedKey(r.Ended, string(r.Spec.ID)), r)
+		}
+	}
+	for _, t := range im.Tasks {
+		if t.Active() && s.v.Agent(t.Agent) == nil {
+			return nil, fmt.Errorf("snapshot: task %q is on agent %q, which is not in it", t.Spec.ID, t.Agent)
+		}
+		s.putTask(nil, t)
+	}
+	if err := Check(s); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	return s, nil
+}
