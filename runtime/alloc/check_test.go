@@ -1,0 +1,91 @@
+package alloc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+)
+
+// check verifies an allocator's invariants against a view it is in step with.
+func (a *Allocator) check(v *core.View) error {
+	offered := map[cluster.AgentID]cluster.Resources{}
+	held := map[clientKey]core.Usage{}
+	live := 0
+	for _, o := range a.queue {
+		if o.gone {
+			continue
+		}
+		live++
+		if a.offers[o.ID] != o || o.Deadline <= 0 || o.Resources.IsZero() {
+			return fmt.Errorf("offer %q of %s with deadline %d is not outstanding or empty", o.ID, o.Resources, o.Deadline)
+		}
+		sum := offered[o.Agent.ID]
+		if sum.Ports.Union(o.Resources.Ports).Len() != sum.Ports.Len()+o.Resources.Ports.Len() {
+			return fmt.Errorf("offer %q has a port that another offer has", o.ID)
+		}
+		offered[o.Agent.ID] = sum.Plus(o.Resources)
+		if f := v.Framework(o.Framework); f == nil || !f.Connected || !slices.Contains(f.Info.Roles, o.Role) {
+			return fmt.Errorf("offer %q is to %q under %q, who is not there", o.ID, o.Framework, o.Role)
+		}
+		k := clientKey{o.Framework, o.Role}
+		held[k] = plus(held[k], o.Resources)
+	}
+	if live != len(a.offers) {
+		return fmt.Errorf("%d offers are queued, %d are outstanding", live, len(a.offers))
+	}
+	for _, g := range a.agents {
+		if sum := offered[g.rec.Info.ID]; !sum.Equal(g.offered) || !g.free.Equal(g.rec.Free().Minus(sum)) {
+			return fmt.Errorf("agent %q: offered %s, counted %s; free %s of %s", g.rec.Info.ID, sum, g.offered, g.free, g.rec.Free())
+		}
+		if short := cluster.Fits(g.rec.Free(), g.offered); short != nil {
+			return fmt.Errorf("agent %q: allocated and offered are over its total: %v", g.rec.Info.ID, short)
+		}
+	}
+	for u := range v.Usage() {
+		k := clientKey{u.Framework, u.Role}
+		held[k] = plus(held[k], cluster.Resources{CPU: u.CPU, Mem: u.Mem, Disk: u.Disk})
+	}
+	for k, u := range held {
+		if c := a.tree.clients[k]; c == nil || c.amount != u {
+			return fmt.Errorf("client %v holds and is offered %+v, the tree differs", k, u)
+		}
+	}
+	return a.tree.root.check(a.total)
+}
+
+func plus(u core.Usage, r cluster.Resources) core.Usage {
+	u.CPU, u.Mem, u.Disk = u.CPU+r.CPU, u.Mem+r.Mem, u.Disk+r.Disk
+	return u
+}
+
+// check verifies that a node's numbers are its kids' and that they are in order.
+func (n *node) check(total core.Usage) error {
+	if n.client != nil {
+		return nil
+	}
+	var sum core.Usage
+	wants := 0
+	for i, k := range n.kids {
+		if err := k.check(total); err != nil {
+			return err
+		}
+		sum = plus(sum, cluster.Resources{CPU: k.amount.CPU, Mem: k.amount.Mem, Disk: k.amount.Disk})
+		wants += k.wants
+		if k.client != nil && (k.wants == 1) != (k.client.subscribed && !k.client.suppressed) {
+			return fmt.Errorf("client %q wants %d", k.path, k.wants)
+		}
+		share := k.share
+		if k.measure(total); k.share != share {
+			return fmt.Errorf("share of %q is %d, should be %d", k.path, share, k.share)
+		}
+		if i > 0 && compare(n.kids[i-1], k) >= 0 {
+			return fmt.Errorf("%q with %d, %d is before %q with %d, %d", n.kids[i-1].path, n.kids[i-1].share, n.kids[i-1].offers, k.path, k.share, k.offers)
+		}
+	}
+	if sum != n.amount || wants != n.wants {
+		return fmt.Errorf("%q holds %+v and wants %d, its kids %+v and %d", n.path, n.amount, n.wants, sum, wants)
+	}
+	return nil
+}

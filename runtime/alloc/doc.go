@@ -1,0 +1,22 @@
+// Package alloc decides who is offered what: the hierarchical allocator of
+// Mesos, as a pure value. It is soft state: nothing of it is in the log, and a
+// master that starts makes a new one and offers anew.
+//
+// Who is next follows from dominant resource fairness (Ghodsi et al., NSDI
+// 2011) over the tree of roles. The share of a node is the largest part, over
+// cpus, memory and disk, that all below it hold or are being offered of the
+// whole cluster, divided by its weight. At each level the child with the
+// smallest share comes first; among equals the one that got fewer offers, then
+// the one whose path sorts first. A role that has both frameworks and roles
+// below it competes with the latter through a virtual leaf of its own. The
+// frameworks of a role share it equally. Shares are integers.
+//
+// Cycle goes through the agents in a seeded random order. All that is free on
+// an agent goes to the first framework, in the order of shares, that wants
+// offers (Suppress, Revive) and has not refused this much on this agent
+// (Decline). An offer counts towards the share at once and lives until its
+// deadline.
+//
+// Invariant: on each agent, what is allocated and what is offered together fit
+// into what it has.
+package alloc

@@ -1,0 +1,168 @@
+package alloc
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+)
+
+// sync brings everything to a view and gives the offers it rescinds for it.
+// Records of a view are never changed in place: where the pointer is the same,
+// nothing changed.
+func (a *Allocator) sync(v *core.View) []cluster.Offer {
+	a.round++
+	left := a.syncFrameworks(v)
+	a.syncUsage(v)
+	rescinded := a.syncAgents(v)
+	if left {
+		for _, o := range slices.Clone(a.queue) {
+			if !o.gone && !o.client.subscribed {
+				rescinded = append(rescinded, o.Offer)
+				a.withdraw(o)
+			}
+		}
+	}
+	a.dropClients()
+	if t := v.Total(); t != a.total {
+		a.total = t
+		a.tree.resize(t)
+	}
+	return rescinded
+}
+
+// syncFrameworks takes over who is subscribed. A framework that subscribed
+// again starts with no refusals and no suppression. It reports whether somebody
+// may have left.
+func (a *Allocator) syncFrameworks(v *core.View) (left bool) {
+	seen := 0
+	for f := range v.Frameworks() {
+		old := a.subs[f.Info.ID]
+		if old != nil {
+			seen++
+		}
+		if old == f {
+			continue
+		}
+		a.wishes++
+		if old != nil {
+			a.unsubscribe(old)
+			left = true
+		} else {
+			seen++
+		}
+		a.subs[f.Info.ID] = f
+		if !f.Connected {
+			continue
+		}
+		for _, r := range f.Info.Roles {
+			c := a.tree.get(clientKey{f.Info.ID, r})
+			if old == nil || !old.Connected || !slices.Contains(old.Info.Roles, r) || old.Since != f.Since {
+				a.tree.forget(c)
+				a.tree.want(c, true, false)
+				continue
+			}
+			a.tree.want(c, true, c.suppressed)
+		}
+	}
+	if seen == len(a.subs) {
+		return left
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.subs)) {
+		if v.Framework(id) == nil {
+			a.unsubscribe(a.subs[id])
+			delete(a.subs, id)
+		}
+	}
+	return true
+}
+
+func (a *Allocator) unsubscribe(f *core.Framework) {
+	for _, r := range f.Info.Roles {
+		if c := a.tree.clients[clientKey{f.Info.ID, r}]; c != nil {
+			a.tree.want(c, false, c.suppressed)
+		}
+	}
+}
+
+// syncUsage takes over what tasks hold.
+func (a *Allocator) syncUsage(v *core.View) {
+	for u := range v.Usage() {
+		c := a.tree.get(clientKey{u.Framework, u.Role})
+		c.round = a.round
+		a.use(c, *u)
+	}
+	for _, c := range a.tree.list {
+		if c.round != a.round {
+			a.use(c, core.Usage{})
+		}
+	}
+}
+
+func (a *Allocator) use(c *client, u core.Usage) {
+	d := cluster.Resources{CPU: u.CPU - c.used.CPU, Mem: u.Mem - c.used.Mem, Disk: u.Disk - c.used.Disk}
+	c.used = u
+	if !d.IsZero() {
+		a.tree.add(c, d, 1)
+		a.tree.moved(c)
+	}
+}
+
+// dropClients lets go of clients that are not subscribed and hold nothing.
+func (a *Allocator) dropClients() {
+	kept := a.tree.list[:0]
+	for _, c := range a.tree.list {
+		if c.subscribed || c.amount != (core.Usage{}) {
+			kept = append(kept, c)
+			continue
+		}
+		a.tree.drop(c)
+	}
+	clear(a.tree.list[len(kept):])
+	a.tree.list = kept
+}
+
+// syncAgents takes over what agents have.
+func (a *Allocator) syncAgents(v *core.View) (rescinded []cluster.Offer) {
+	i := 0
+	for rec := range v.Agents() {
+		// Both are in order of ids, and a view loses no agent: this finds it at once.
+		if i < len(a.agents) && a.agents[i].rec.Info.ID == rec.Info.ID {
+			if g := a.agents[i]; g.rec != rec {
+				rescinded = append(rescinded, a.change(g, rec)...)
+			}
+			i++
+			continue
+		}
+		g := &agent{rec: rec, free: rec.Free()}
+		a.byID[rec.Info.ID] = g
+		a.agents = slices.Insert(a.agents, i, g)
+		i++
+	}
+	return rescinded
+}
+
+// change takes over an agent's new record.
+func (a *Allocator) change(g *agent, rec *core.Agent) (rescinded []cluster.Offer) {
+	old := g.rec
+	g.rec = rec
+	if !maps.Equal(old.Info.Attributes, rec.Info.Attributes) {
+		g.slots = nil
+	}
+	free := rec.Free()
+	if !sameInfo(&old.Info, &rec.Info) || cluster.Fits(free, g.offered) != nil {
+		for _, o := range slices.Clone(g.offers) {
+			rescinded = append(rescinded, o.Offer)
+			a.withdraw(o)
+		}
+	}
+	g.free, g.idleUntil = free.Minus(g.offered), 0
+	return rescinded
+}
+
+// sameInfo reports whether an offer made with a still says what is so with b.
+func sameInfo(a, b *cluster.Agent) bool {
+	return a.Hostname == b.Hostname && a.Host == b.Host && a.URL == b.URL && a.Version == b.Version &&
+		a.Total.Equal(b.Total) && maps.Equal(a.Attributes, b.Attributes)
+}

@@ -1,0 +1,24 @@
+// Package service runs long-running services as a framework on the offer API.
+// It is pure and keeps nothing between two calls: what to do follows from the
+// core's View alone, so a master that restarts goes on where it was.
+//
+//	result := service.Step(now, view, offers)
+//
+// An instance of a pod is a group of tasks that live on one agent together. The
+// group is launched as one and ends as one: when a task of it ends that was to
+// run, the rest is killed and the instance is launched again, after a backoff
+// that doubles with each failure in a row.
+//
+// Phases order a deployment. An instance that was never ready under the present
+// spec is launched, and one of an older spec is replaced, only when all phases
+// before are complete; in a serial phase, one after the other. An instance that
+// was ready and is lost is launched again at once, whatever the phases are at.
+//
+// A replacement by a new spec ends the old instance first. An instance whose
+// agent is unreachable is launched elsewhere if there is room, and only then is
+// the old one told to end; if the agent is back before, nothing has happened.
+//
+// When a pod instance moves, the instances that were given its address at their
+// launch are replaced, in the order of their phase: no task is left with a
+// stale address.
+package service

@@ -1,0 +1,213 @@
+package service
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/service/sched"
+)
+
+// model is one service as it is wanted and as it is.
+type model struct {
+	view   *core.View
+	svc    *core.Service
+	now    cluster.Time
+	pods   []*pod
+	byName map[string]*pod
+	extra  []*cluster.Task // active tasks that no pod of the spec wants
+	active int             // active tasks of the service, those of its runs too
+	phases []*phase
+}
+
+// pod is a pod of the spec with its instances.
+type pod struct {
+	spec      *cluster.PodSpec
+	instances []*instance
+	need      *sched.Need
+	hash      string
+	refs      []cluster.Ref
+	refsKnown bool
+}
+
+// instance is one instance of a pod: what is there of it, and what is to be done.
+type instance struct {
+	pod   *pod
+	index int
+	rec   core.Instance
+	live  []*cluster.Task // active tasks of its newest launch
+	old   []*cluster.Task // active tasks of launches before
+
+	ready    []string // tasks of the present template that were ready once
+	proven   bool     // all were: what is missing now is brought back, not deployed
+	outdated bool     // live is of another template, or holds an address that is no longer true
+
+	state  State
+	action action
+	why    *Why
+	until  cluster.Time // for StateBackoff
+}
+
+type action uint8
+
+const (
+	actNone   action = iota
+	actLaunch        // find a place for it
+	actKill          // end live
+)
+
+// newModel reads a service out of a view and decides what is to be done.
+func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
+	m := &model{view: view, svc: svc, now: now, byName: make(map[string]*pod, len(svc.Spec.Pods))}
+	for i := range svc.Spec.Pods {
+		spec := &svc.Spec.Pods[i]
+		p := &pod{spec: spec, instances: make([]*instance, spec.Count)}
+		block := make([]instance, spec.Count)
+		for j := range block {
+			block[j] = instance{pod: p, index: j, rec: view.Instance(svc.Spec.ID, spec.Name, j)}
+			p.instances[j] = &block[j]
+		}
+		m.pods = append(m.pods, p)
+		m.byName[spec.Name] = p
+	}
+	for t := range view.ServiceTasks(svc.Spec.ID) {
+		m.add(t)
+	}
+	if svc.Removing {
+		return m
+	}
+	for _, p := range m.pods {
+		for _, in := range p.instances {
+			m.observe(in)
+		}
+	}
+	m.order()
+	m.decide()
+	return m
+}
+
+// add puts a task where it belongs.
+func (m *model) add(t *cluster.Task) {
+	if t.Active() {
+		m.active++
+	}
+	if t.Spec.Run != "" || t.Spec.Framework != Framework {
+		return
+	}
+	p := m.byName[t.Spec.Pod]
+	if p == nil || t.Spec.Index < 0 || t.Spec.Index >= len(p.instances) {
+		if t.Active() {
+			m.extra = append(m.extra, t)
+		}
+		return
+	}
+	in := p.instances[t.Spec.Index]
+	if wasReady(t) && !slices.Contains(in.ready, t.Spec.Task) && m.sameTemplate(p, t) {
+		in.ready = append(in.ready, t.Spec.Task)
+	}
+	if !t.Active() {
+		return
+	}
+	switch {
+	case len(in.live) == 0 || sched.LaunchOf(in.live[0].Spec.ID) == sched.LaunchOf(t.Spec.ID):
+		in.live = append(in.live, t)
+	case newer(t, in.live[0]):
+		in.old = append(in.old, in.live...)
+		in.live = []*cluster.Task{t}
+	default:
+		in.old = append(in.old, t)
+	}
+}
+
+// newer reports whether a was launched after b: suffixes are numbers in base 36.
+func newer(a, b *cluster.Task) bool {
+	x, y := sched.LaunchOf(a.Spec.ID), sched.LaunchOf(b.Spec.ID)
+	if len(x) != len(y) {
+		return len(x) > len(y)
+	}
+	return x > y
+}
+
+func wasReady(t *cluster.Task) bool {
+	if t.Status.Ready {
+		return true
+	}
+	for i := range t.History {
+		if t.History[i].Ready {
+			return true
+		}
+	}
+	return false
+}
+
+// sameTemplate reports whether a task was made from the pod as it is wanted now.
+func (m *model) sameTemplate(p *pod, t *cluster.Task) bool {
+	if t.Spec.Generation == m.svc.Generation {
+		return true // saves the hash in the ordinary case
+	}
+	template, _ := sched.SplitHash(t.Spec.Hash)
+	return template == p.templateHash()
+}
+
+func (p *pod) templateHash() string {
+	if p.hash == "" {
+		p.hash = sched.TemplateHash(p.spec.Tasks)
+	}
+	return p.hash
+}
+
+// openRefs are the references of instance index to other instances.
+func (p *pod) openRefs(index int) []cluster.Ref {
+	if !p.refsKnown {
+		p.refs, p.refsKnown = sched.OpenRefs(p.spec.Tasks, "", -1), true
+	}
+	if len(p.refs) == 0 {
+		return nil
+	}
+	out := make([]cluster.Ref, 0, len(p.refs))
+	for _, r := range p.refs {
+		if r.Pod != p.spec.Name || r.Index != index {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// place is the Lookup over the model: where an instance is that is to stay.
+func (m *model) place(name string, index int) (sched.Place, bool) {
+	p := m.byName[name]
+	if p == nil || index < 0 || index >= len(p.instances) {
+		return sched.Place{}, false
+	}
+	in := p.instances[index]
+	if len(in.live) == 0 {
+		return sched.Place{}, false
+	}
+	out := sched.Place{Host: in.live[0].Host, Ports: map[string]uint16{}}
+	for _, t := range in.live {
+		if t.Killing || t.Status.State == cluster.TaskUnreachable {
+			return sched.Place{}, false
+		}
+		maps.Copy(out.Ports, t.Spec.Ports)
+	}
+	return out, true
+}
+
+// Places gives the places of a service's pod instances, for references from
+// outside it: the actions that run against it.
+func Places(view *core.View, id cluster.ServiceID) sched.Lookup {
+	svc := view.Service(id)
+	if svc == nil || svc.Removing {
+		return func(string, int) (sched.Place, bool) { return sched.Place{}, false }
+	}
+	return newModel(0, view, svc).place
+}
+
+// role is the role the service's offers come under.
+func (m *model) role() cluster.Role {
+	if m.svc.Spec.Role == "" {
+		return cluster.DefaultRole
+	}
+	return m.svc.Spec.Role
+}

@@ -1,0 +1,379 @@
+package service_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/service"
+	"github.com/universe-dcos/universe/runtime/service/sched"
+)
+
+// TestScenarios runs the files of testdata: each is a cluster without a master,
+// whose state is the real core and whose offers are all that is free.
+//
+//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009"
+//	put id=web          lines "pod NAME count=N [unique]", "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80] [env=K=V]",
+//	                    "phase POD [serial]", "endpoint NAME pod=P task=T port=N"
+//	step [offers=none]  one Step; prints its calls and applies them
+//	settle              steps until nothing is asked for, prints the calls
+//	task NAME STATE [ready] [reason=R]   report on the newest launch of "web-0.server"
+//	up SERVICE          all launched tasks run and are ready
+//	kill NAME, remove SERVICE, unreachable AGENT, return AGENT, advance MS
+//	status SERVICE      what people see
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		w := newWorld(t)
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			w.t, w.out = t, &strings.Builder{}
+			w.run(d)
+			if w.out.Len() == 0 {
+				return "ok\n"
+			}
+			return w.out.String()
+		})
+	})
+}
+
+type world struct {
+	t      *testing.T
+	out    *strings.Builder
+	state  *core.State
+	now    cluster.Time
+	uuids  int
+	agents map[cluster.AgentID]cluster.Agent
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, out: &strings.Builder{}, state: core.New(), now: 1_000_000, agents: map[cluster.AgentID]cluster.Agent{}}
+	w.apply(core.PutFramework{Framework: cluster.Framework{ID: service.Framework, Roles: []cluster.Role{"*", "dev"}}})
+	return w
+}
+
+func (w *world) apply(c core.Command) {
+	w.t.Helper()
+	events, _ := w.state.Apply(w.now, c)
+	for _, e := range events {
+		if e.Kind == core.EventRefused || e.Kind == core.EventTaskRefused {
+			fmt.Fprintf(w.out, "REFUSED %s %s\n", c.Kind(), e.Message)
+		}
+	}
+	if err := core.Check(w.state); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) run(d *datadriven.TestData) {
+	w.t.Helper()
+	arg := func(i int) string {
+		if i >= len(d.CmdArgs) {
+			d.Fatalf(w.t, "argument %d is missing", i)
+		}
+		return d.CmdArgs[i].Key
+	}
+	switch d.Cmd {
+	case "agents":
+		for _, line := range strings.Split(d.Input, "\n") {
+			a := parseAgent(d, w.t, line)
+			w.agents[a.ID] = a
+			w.apply(core.RegisterAgent{Agent: a, Boot: "b"})
+		}
+	case "put":
+		var id string
+		d.ScanArgs(w.t, "id", &id)
+		w.apply(core.PutService{Spec: parseService(d, w.t, cluster.ServiceID(id))})
+	case "step":
+		w.step(!d.HasArg("offers"))
+	case "settle":
+		for range 100 {
+			if !w.step(true) {
+				return
+			}
+		}
+		w.t.Fatal("does not settle")
+	case "task":
+		w.report(d, arg(0), cluster.TaskState("TASK_"+arg(1)))
+	case "up":
+		w.up(cluster.ServiceID(arg(0)))
+	case "kill":
+		w.apply(core.KillTask{Task: w.newest(arg(0)).Spec.ID})
+	case "remove":
+		w.apply(core.RemoveService{Service: cluster.ServiceID(arg(0))})
+	case "unreachable":
+		w.apply(core.AgentUnreachable{Agent: cluster.AgentID(arg(0))})
+	case "return":
+		w.comeBack(cluster.AgentID(arg(0)))
+	case "advance":
+		ms, err := strconv.Atoi(arg(0))
+		if err != nil {
+			d.Fatalf(w.t, "%v", err)
+		}
+		w.now = w.now.Add(cluster.Millis(ms))
+	case "status":
+		w.status(cluster.ServiceID(arg(0)))
+	case "container":
+		c := w.newest(arg(0)).Spec
+		fmt.Fprintf(w.out, "env=%v ports=%v\n", c.Container.Env, c.Ports)
+	default:
+		d.Fatalf(w.t, "unknown command %q", d.Cmd)
+	}
+}
+
+// step runs one Step and applies its calls; it reports whether there were any
+// but Declines.
+func (w *world) step(offered bool) bool {
+	w.t.Helper()
+	view := w.state.View()
+	offers := map[cluster.OfferID]cluster.Offer{}
+	var list []cluster.Offer
+	for a := range view.Agents() {
+		for _, role := range []cluster.Role{"*", "dev"} {
+			o := cluster.Offer{ID: cluster.OfferID(fmt.Sprintf("%s/%s", a.Info.ID, role)), Agent: a.Info,
+				Framework: service.Framework, Role: role, Resources: a.Free()}
+			if offered && !o.Resources.IsZero() && usesRole(view, role) {
+				offers[o.ID], list = o, append(list, o)
+			}
+		}
+	}
+	r := service.Step(w.now, view, list)
+	acted, answered := false, 0
+	for _, call := range r.Calls {
+		switch c := call.(type) {
+		case sched.Accept:
+			acted, answered = true, answered+len(c.Offers)
+			o := offers[c.Offers[0]]
+			for _, t := range c.Tasks {
+				fmt.Fprintf(w.out, "launch %s on %s\n", t.ID, o.Agent.ID)
+			}
+			w.apply(core.AcceptOffers{Framework: service.Framework, Role: o.Role, Agent: o.Agent.ID, Offered: o.Resources, Tasks: c.Tasks})
+		case sched.Decline:
+			answered++
+		case sched.Kill:
+			acted = true
+			fmt.Fprintf(w.out, "kill %s\n", c.Task)
+			w.apply(core.KillTask{Task: c.Task, Grace: c.Grace})
+		case sched.Forget:
+			acted = true
+			fmt.Fprintf(w.out, "forget %s\n", c.Service)
+			w.apply(core.ForgetService{Service: c.Service})
+		default:
+			w.t.Fatalf("unexpected call %T", call)
+		}
+	}
+	if answered != len(list) {
+		w.t.Fatalf("%d of %d offers were answered", answered, len(list))
+	}
+	if (r.Demand == 0) != (len(r.Wanted) == 0) {
+		w.t.Fatalf("demand %d, wanted %v", r.Demand, r.Wanted)
+	}
+	if len(r.Wanted) > 0 {
+		fmt.Fprintf(w.out, "wants offers: %v\n", r.Wanted)
+	}
+	if r.Wake != 0 {
+		fmt.Fprintf(w.out, "wake in %d\n", r.Wake.Sub(w.now))
+	}
+	return acted
+}
+
+func usesRole(view *core.View, role cluster.Role) bool {
+	for s := range view.Services() {
+		if s.Spec.Role == role {
+			return true
+		}
+	}
+	return false
+}
+
+// newest finds the newest active task of "web-0.server" in any service.
+func (w *world) newest(name string) *cluster.Task {
+	w.t.Helper()
+	var found *cluster.Task
+	for t := range w.state.View().Tasks() {
+		if t.Active() && strings.HasSuffix(t.Spec.Name, "."+name) && (found == nil || t.Launched >= found.Launched) {
+			found = t
+		}
+	}
+	if found == nil {
+		w.t.Fatalf("no active task of %q", name)
+	}
+	return found
+}
+
+func (w *world) report(d *datadriven.TestData, name string, state cluster.TaskState) {
+	w.t.Helper()
+	st := cluster.TaskStatus{State: state, Ready: d.HasArg("ready")}
+	d.MaybeScanArgs(w.t, "reason", (*string)(&st.Reason))
+	w.update(w.newest(name), st)
+}
+
+func (w *world) update(t *cluster.Task, st cluster.TaskStatus) {
+	w.uuids++
+	st.Task, st.Agent, st.At, st.UUID = t.Spec.ID, t.Agent, w.now, strconv.Itoa(w.uuids)
+	w.apply(core.UpdateTask{Status: st})
+}
+
+func (w *world) up(id cluster.ServiceID) {
+	for t := range w.state.View().ServiceTasks(id) {
+		if t.Active() && !t.Killing && t.Status.State == cluster.TaskStaging {
+			w.update(t, cluster.TaskStatus{State: cluster.TaskRunning, Ready: true})
+		}
+	}
+}
+
+// comeBack registers an agent again with the tasks the state has for it.
+func (w *world) comeBack(id cluster.AgentID) {
+	var held []cluster.TaskReport
+	for t := range w.state.View().AgentTasks(id) {
+		w.uuids++
+		held = append(held, cluster.TaskReport{Spec: t.Spec, Status: cluster.TaskStatus{
+			Task: t.Spec.ID, State: cluster.TaskRunning, Ready: true, UUID: strconv.Itoa(w.uuids)}})
+	}
+	w.apply(core.RegisterAgent{Agent: w.agents[id], Boot: "b", Tasks: held})
+}
+
+func (w *world) status(id cluster.ServiceID) {
+	s, ok := service.StatusOf(w.now, w.state.View(), id)
+	if !ok {
+		fmt.Fprintln(w.out, "no such service")
+		return
+	}
+	fmt.Fprintf(w.out, "%s: %s, %d of %d ready\n", s.ID, s.State, s.Ready, s.Total)
+	for _, ph := range s.Deployment {
+		fmt.Fprintf(w.out, "phase %s (%s): %s, %d of %d\n", ph.Name, ph.Strategy, ph.State, ph.Done, ph.Total)
+	}
+	for _, p := range s.Pods {
+		for _, in := range p.Instances {
+			fmt.Fprintf(w.out, "%s %s", in.Name, in.State)
+			if in.Agent != "" {
+				fmt.Fprintf(w.out, " on %s", in.Agent)
+			}
+			if in.Outdated {
+				fmt.Fprint(w.out, " outdated")
+			}
+			if in.Failures > 0 {
+				fmt.Fprintf(w.out, " failures=%d", in.Failures)
+			}
+			if in.BackoffUntil != 0 {
+				fmt.Fprintf(w.out, " in %d", in.BackoffUntil.Sub(w.now))
+			}
+			if in.WhyText != "" {
+				fmt.Fprintf(w.out, ": %s", in.WhyText)
+			}
+			fmt.Fprintln(w.out)
+		}
+	}
+	for _, e := range s.Endpoints {
+		fmt.Fprintf(w.out, "endpoint %s", e.Name)
+		for _, a := range e.Addresses {
+			fmt.Fprintf(w.out, " %s=%s:%d ready=%t", a.Instance, a.Host, a.Port, a.Ready)
+		}
+		fmt.Fprintln(w.out)
+	}
+	if len(s.Leftover) > 0 {
+		fmt.Fprintf(w.out, "leftover %v\n", s.Leftover)
+	}
+}
+
+// words reads "name key=value flag" into the name and the rest.
+func words(line string) (name string, args map[string]string) {
+	fields := strings.Fields(line)
+	args = map[string]string{}
+	for _, f := range fields[1:] {
+		k, v, _ := strings.Cut(f, "=")
+		args[k] = v
+	}
+	return fields[0], args
+}
+
+func parseAgent(d *datadriven.TestData, t *testing.T, line string) cluster.Agent {
+	t.Helper()
+	id, args := words(line)
+	a := cluster.Agent{ID: cluster.AgentID(id), Hostname: id + ".test", Host: "host-" + id}
+	a.Total = cluster.Resources{CPU: int64(number(d, t, args["cpus"]) * 1000), Mem: int64(number(d, t, args["mem"])) << 20}
+	var ranges []cluster.PortRange
+	for p := range strings.SplitSeq(args["ports"], ",") {
+		lo, hi, found := strings.Cut(p, "-")
+		if !found {
+			hi = lo
+		}
+		if lo != "" {
+			ranges = append(ranges, cluster.PortRange{Lo: uint16(number(d, t, lo)), Hi: uint16(number(d, t, hi))})
+		}
+	}
+	a.Total.Ports = cluster.NewPorts(ranges...)
+	return a
+}
+
+func number(d *datadriven.TestData, t *testing.T, s string) float64 {
+	t.Helper()
+	if s == "" {
+		return 0
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return f
+}
+
+func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cluster.ServiceSpec {
+	t.Helper()
+	s := cluster.ServiceSpec{ID: id}
+	d.MaybeScanArgs(t, "role", (*string)(&s.Role))
+	for line := range strings.SplitSeq(d.Input, "\n") {
+		kind, rest, _ := strings.Cut(line, " ")
+		name, args := words(rest)
+		_, unique := args["unique"]
+		_, serial := args["serial"]
+		switch kind {
+		case "pod":
+			s.Pods = append(s.Pods, cluster.PodSpec{Name: name, Count: int(number(d, t, args["count"])), Unique: unique})
+		case "task":
+			p := &s.Pods[len(s.Pods)-1]
+			p.Tasks = append(p.Tasks, parseTask(d, t, name, args))
+		case "phase":
+			ph := cluster.Phase{Name: name, Pod: name}
+			if serial {
+				ph.Strategy = cluster.Serial
+			}
+			s.Deploy = append(s.Deploy, ph)
+		case "endpoint":
+			s.Endpoints = append(s.Endpoints, cluster.Endpoint{Name: name, Pod: args["pod"], Task: args["task"], Port: args["port"]})
+		default:
+			d.Fatalf(t, "unknown line %q", line)
+		}
+	}
+	if err := service.Validate(s); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return s
+}
+
+func parseTask(d *datadriven.TestData, t *testing.T, name string, args map[string]string) cluster.TaskTemplate {
+	t.Helper()
+	task := cluster.TaskTemplate{Name: name, Goal: cluster.GoalRunning, Container: cluster.Container{Image: "i@sha256:0"}}
+	if g := args["goal"]; g != "" {
+		task.Goal = cluster.Goal(g)
+	}
+	if v := args["env"]; v != "" {
+		task.Container.Env = map[string]string{"V": v}
+	}
+	task.Resources = cluster.Resources{CPU: int64(number(d, t, args["cpus"]) * 1000), Mem: int64(number(d, t, args["mem"])) << 20}
+	if task.Resources.IsZero() {
+		task.Resources.CPU = 1000
+	}
+	for p := range strings.SplitSeq(args["ports"], ",") {
+		name, num, _ := strings.Cut(p, ":")
+		if name != "" {
+			task.Ports = append(task.Ports, cluster.PortSpec{Name: name, Port: uint16(number(d, t, num))})
+		}
+	}
+	slices.SortFunc(task.Ports, func(a, b cluster.PortSpec) int { return strings.Compare(a.Name, b.Name) })
+	return task
+}

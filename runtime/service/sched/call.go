@@ -1,0 +1,72 @@
+package sched
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// Call is what a framework asks of the master.
+type Call interface{ call() }
+
+// Accept uses offers of one agent and one role to launch tasks. What the tasks
+// do not use goes back.
+type Accept struct {
+	Offers []cluster.OfferID
+	Tasks  []cluster.TaskSpec
+}
+
+// Decline gives an offer back; the agent is not offered again to this framework
+// for RefuseFor unless it has more to give.
+type Decline struct {
+	Offer     cluster.OfferID
+	RefuseFor cluster.Millis
+}
+
+// Kill ends a task: TERM, then KILL after Grace; 0 is the task's own.
+type Kill struct {
+	Task  cluster.TaskID
+	Grace cluster.Millis
+}
+
+// Forget drops a removed service none of whose tasks is active.
+type Forget struct{ Service cluster.ServiceID }
+
+// Cancel ends a run that can never start.
+type Cancel struct{ Run cluster.RunID }
+
+func (Accept) call()  {}
+func (Decline) call() {}
+func (Kill) call()    {}
+func (Forget) call()  {}
+func (Cancel) call()  {}
+
+const (
+	// RefuseIdle is for how long an offer is refused when nothing wants it.
+	RefuseIdle cluster.Millis = 60_000
+	// RefuseShort is for how long an offer is refused that is wanted but does
+	// not fit, as Mesos' default filter.
+	RefuseShort cluster.Millis = 5_000
+)
+
+// Result is what a framework's step asks for.
+type Result struct {
+	Calls  []Call         // in the order in which they are to be made
+	Wake   cluster.Time   // step again no later than this; 0: only when something changes
+	Wanted []cluster.Role // the roles for which offers are wanted, sorted; the others may be suppressed
+	// Demand is a digest of what is wanted and found no place; 0: nothing. When
+	// it changes, offers that were declined before are worth another look.
+	Demand uint64
+}
+
+// Want notes that name, which is to run under role, found no place.
+func (r *Result) Want(role cluster.Role, name string) {
+	if i, found := slices.BinarySearch(r.Wanted, role); !found {
+		r.Wanted = slices.Insert(r.Wanted, i, role)
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", r.Demand, name)
+	r.Demand = max(1, h.Sum64())
+}

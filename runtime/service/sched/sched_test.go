@@ -1,0 +1,164 @@
+package sched
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+func task(name string, ports ...cluster.PortSpec) cluster.TaskTemplate {
+	return cluster.TaskTemplate{Name: name, Resources: cluster.Resources{CPU: 100}, Ports: ports}
+}
+
+// TestAssign_givesWhatIsFree checks that Assign succeeds exactly when Missing
+// finds nothing, and gives each port once and out of what is free.
+func TestAssign_givesWhatIsFree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ranges []cluster.PortRange
+		for range rapid.IntRange(0, 4).Draw(t, "ranges") {
+			lo := rapid.Uint16Range(30990, 32010).Draw(t, "lo")
+			ranges = append(ranges, cluster.PortRange{Lo: lo, Hi: lo + rapid.Uint16Range(0, 3).Draw(t, "size")})
+		}
+		free := cluster.NewPorts(ranges...)
+		var tasks []cluster.TaskTemplate
+		numbers := map[uint16]bool{}
+		for i := range rapid.IntRange(1, 3).Draw(t, "tasks") {
+			var ports []cluster.PortSpec
+			for j := range rapid.IntRange(0, 3).Draw(t, "ports") {
+				p := cluster.PortSpec{Name: string(rune('a' + 3*i + j))}
+				if n := rapid.Uint16Range(30990, 32010).Draw(t, "number"); rapid.Bool().Draw(t, "fixed") && !numbers[n] {
+					p.Port, numbers[n] = n, true
+				}
+				ports = append(ports, p)
+			}
+			tasks = append(tasks, task(string(rune('a'+i)), ports...))
+		}
+		claims, ok := Assign(free, tasks, rapid.Uint64().Draw(t, "seed"))
+		missing := NeedOf(tasks).Missing(cluster.Resources{CPU: 1000, Ports: free})
+		if ok != (missing == nil) {
+			t.Fatalf("Assign says %t, Missing says %v", ok, missing)
+		}
+		if !ok {
+			return
+		}
+		used := map[uint16]bool{}
+		for i, c := range claims {
+			if len(c.Ports) != len(tasks[i].Ports) || c.Resources.Ports.Len() != len(c.Ports) {
+				t.Fatalf("task %d: %d ports wanted, got %v as %s", i, len(tasks[i].Ports), c.Ports, c.Resources.Ports)
+			}
+			for _, p := range tasks[i].Ports {
+				got := c.Ports[p.Name]
+				if p.Port != 0 && got != p.Port || used[got] || !free.Contains(cluster.Port(got)) || !c.Resources.Ports.Contains(cluster.Port(got)) {
+					t.Fatalf("port %s: wanted %d, got %d of %s", p.Name, p.Port, got, free)
+				}
+				used[got] = true
+			}
+		}
+	})
+}
+
+func TestAssign_leavesNumberedPortsAlone(t *testing.T) {
+	free := cluster.NewPorts(cluster.PortRange{Lo: 8000, Hi: 8100}, cluster.PortRange{Lo: 31000, Hi: 31001})
+	for seed := range uint64(50) {
+		claims, ok := Assign(free, []cluster.TaskTemplate{task("t", cluster.PortSpec{Name: "a"}, cluster.PortSpec{Name: "b"})}, seed)
+		if !ok || claims[0].Ports["a"] < DynamicPortLo || claims[0].Ports["b"] < DynamicPortLo {
+			t.Fatalf("seed %d: %v, %t: ports of the dynamic range were free", seed, claims, ok)
+		}
+	}
+	claims, ok := Assign(free, []cluster.TaskTemplate{task("t", cluster.PortSpec{Name: "a"}, cluster.PortSpec{Name: "b"}, cluster.PortSpec{Name: "c"})}, 1)
+	if !ok || len(claims[0].Ports) != 3 {
+		t.Errorf("three ports of 103: %v, %t", claims, ok)
+	}
+}
+
+func TestRooms_joinOffersOfOneAgentAndRole(t *testing.T) {
+	offer := func(id, agent, role string, cpu int64) cluster.Offer {
+		return cluster.Offer{ID: cluster.OfferID(id), Agent: cluster.Agent{ID: cluster.AgentID(agent)}, Role: cluster.Role(role), Resources: cluster.Resources{CPU: cpu}}
+	}
+	rooms := Rooms([]cluster.Offer{offer("3", "b", "*", 1), offer("2", "a", "*", 2), offer("1", "a", "*", 4), offer("4", "a", "x", 8)})
+	rooms[0].Put([]cluster.TaskSpec{{ID: "t", Resources: cluster.Resources{CPU: 5}}})
+	got := Answer(rooms, []cluster.Role{"x"})
+	want := []Call{
+		Accept{Offers: []cluster.OfferID{"1", "2"}, Tasks: []cluster.TaskSpec{{ID: "t", Resources: cluster.Resources{CPU: 5}}}},
+		Decline{Offer: "4", RefuseFor: RefuseShort},
+		Decline{Offer: "3", RefuseFor: RefuseIdle},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("answers (-want +got):\n%s", d)
+	}
+	if rooms[0].Free.CPU != 1 {
+		t.Errorf("%d of 6 are left after a task of 5", rooms[0].Free.CPU)
+	}
+}
+
+func TestExpand(t *testing.T) {
+	pods := func(pod string, index int) (Place, bool) {
+		return Place{Host: "10.0.0.9", Ports: map[string]uint16{"rpc": 7077}}, pod == "master" && index == 0
+	}
+	self := Self{Task: "s.worker-2.w.1", Pod: "worker", Index: 2, Host: "10.0.0.2", Hostname: "n2", Ports: map[string]uint16{"ui": 8081}}
+	for _, tc := range []struct{ in, want string }{
+		{"${self.host} ${self.hostname} ${self.index} ${self.task} ${self.ports.ui}", "10.0.0.2 n2 2 s.worker-2.w.1 8081"},
+		{"spark://${pods.master[0].host}:${pods.master[0].ports.rpc}", "spark://10.0.0.9:7077"},
+		{"${pods.worker[2].host}:${pods.worker[2].ports.ui}", "10.0.0.2:8081"},
+		{"$${HOME}", "${HOME}"},
+	} {
+		c, err := Expand(cluster.Container{Command: []string{tc.in}}, self, pods)
+		if err != nil || c.Command[0] != tc.want {
+			t.Errorf("%s gives %q, %v; want %q", tc.in, c.Command, err, tc.want)
+		}
+	}
+	if _, err := Expand(cluster.Container{Command: []string{"${pods.master[1].host}"}}, self, pods); !errors.Is(err, ErrNoPlace) {
+		t.Errorf("reference to an instance without a place: %v", err)
+	}
+	for _, in := range []string{"${self.ports.x}", "${pods.master[0].ports.x}", "${nonsense}"} {
+		if _, err := Expand(cluster.Container{Command: []string{in}}, self, pods); err == nil || errors.Is(err, ErrNoPlace) {
+			t.Errorf("%s gives %v: waiting cannot help", in, err)
+		}
+	}
+}
+
+func TestHash_followsTemplateAndAddresses(t *testing.T) {
+	a, b := []cluster.TaskTemplate{task("t")}, []cluster.TaskTemplate{task("t")}
+	if TemplateHash(a) != TemplateHash(b) {
+		t.Error("equal templates have different hashes")
+	}
+	b[0].Container.Env = map[string]string{"K": "V"}
+	if TemplateHash(a) == TemplateHash(b) {
+		t.Error("a change in the environment does not change the hash")
+	}
+	h := TemplateHash(a)
+	if template, refs := SplitHash(WithRefs(h, nil)); template != h || refs != "" {
+		t.Errorf("without references: %q, %q", template, refs)
+	}
+	template, refs := SplitHash(WithRefs(h, []string{"10.0.0.1", "7077"}))
+	_, moved := SplitHash(WithRefs(h, []string{"10.0.0.2", "7077"}))
+	if template != h || refs == "" || refs == moved {
+		t.Errorf("with references: %q, %q, and %q after a move", template, refs, moved)
+	}
+}
+
+func TestTaskID_tellsLaunchesApart(t *testing.T) {
+	id := TaskID("spark", "worker-0", "worker", Suffix(46655))
+	if id != "spark.worker-0.worker.zzz" || LaunchOf(id) != "zzz" {
+		t.Errorf("id %q, launch %q", id, LaunchOf(id))
+	}
+}
+
+func TestWant_isAboutWhatIsWanted(t *testing.T) {
+	var a, b, c Result
+	a.Want("*", "x")
+	a.Want("dev", "y")
+	b.Want("*", "x")
+	b.Want("dev", "y")
+	c.Want("*", "x")
+	if d := cmp.Diff([]cluster.Role{"*", "dev"}, a.Wanted); d != "" {
+		t.Errorf("wanted roles (-want +got):\n%s", d)
+	}
+	if a.Demand != b.Demand || a.Demand == c.Demand || a.Demand == 0 {
+		t.Errorf("demands %d, %d, %d", a.Demand, b.Demand, c.Demand)
+	}
+}
