@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/runner"
+)
+
+// Config configures an Agent. ID, Host, MasterURL, StateDir and Runner are required.
+type Config struct {
+	ID       cluster.AgentID
+	Hostname string // a name for people; empty: the machine's
+	Host     string // address at which tasks' ports are reached, and checked
+	// MasterURL is the master's base URL for agents.
+	MasterURL string
+	// TLS is the client configuration for the master, with the agent's own
+	// certificate. The agent's API uses the same certificate and authorities,
+	// and serves only who can show a certificate for TLS.ServerName (or for the
+	// host of MasterURL). Nil: plain HTTP both ways, for tests.
+	TLS        *tls.Config
+	StateDir   string            // checkpoints and sandboxes; made when missing
+	Runner     runner.Runner     // how tasks become processes
+	Total      cluster.Resources // all that is given to tasks
+	Attributes map[string]string
+	// ListenAddr is where the agent's API listens; empty: it has none, and logs
+	// cannot be read.
+	ListenAddr string
+	Version    string // of the agent program
+	// KeepEnded and KeepFor bound the ended tasks whose logs are kept, by number
+	// and age; 0: DefaultKeepEnded, DefaultKeepFor.
+	KeepEnded int
+	KeepFor   time.Duration
+	// BootID is the kernel's boot id; empty: it is read from the kernel.
+	BootID string
+	// Dial connects to the master and to tasks under check; nil: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Logger; nil: silent.
+	Logger *slog.Logger
+}
+
+const (
+	// DefaultKeepEnded is how many ended tasks' logs are kept.
+	DefaultKeepEnded = 200
+	// DefaultKeepFor is how long an ended task's log is kept.
+	DefaultKeepFor = 24 * time.Hour
+	// MaxTasks bounds the tasks of an agent that have not ended.
+	MaxTasks = 4096
+)
+
+// Agent is a node of a cluster.
+type Agent struct {
+	cfg    Config
+	log    *slog.Logger
+	client *http.Client
+	base   *url.URL
+	apiURL string // set by Run before the first session
+
+	ledger *checkpoint.Ledger
+
+	mu    sync.Mutex
+	tasks map[cluster.TaskID]*task // that have a goroutine
+	group *errgroup.Group          // of the tasks' goroutines
+}
+
+// New checks a configuration. It does nothing yet: Run does.
+func New(c Config) (*Agent, error) {
+	if c.ID == "" || c.Host == "" || c.StateDir == "" || c.Runner == nil {
+		return nil, problem.New(problem.Invalid, "an agent needs an id, a host address, a state directory and a runner")
+	}
+	base, err := url.Parse(c.MasterURL)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, problem.New(problem.Invalid, "master URL %q is not of the form https://host:port", c.MasterURL)
+	}
+	if (base.Scheme == "https") != (c.TLS != nil) {
+		return nil, problem.New(problem.Invalid, "master URL %q and the agent's certificate do not go together: https needs one, http takes none", c.MasterURL)
+	}
+	if c.StateDir, err = filepath.Abs(c.StateDir); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if c.Hostname == "" {
+		if c.Hostname, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("host name of the machine: %w", err)
+		}
+	}
+	if c.BootID == "" {
+		if c.BootID, err = bootID(); err != nil {
+			return nil, err
+		}
+	}
+	if c.KeepEnded == 0 {
+		c.KeepEnded = DefaultKeepEnded
+	}
+	if c.KeepFor == 0 {
+		c.KeepFor = DefaultKeepFor
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
+	}
+	a := &Agent{cfg: c, log: c.Logger.With("agent", string(c.ID)), base: base, tasks: map[cluster.TaskID]*task{}}
+	a.client = &http.Client{Transport: &http.Transport{
+		DialContext: c.Dial, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
+	}}
+	return a, nil
+}
+
+func bootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("boot id of the kernel: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// Run is the agent's life: it takes over what runs, serves the API, and keeps a
+// session with the master until ctx is done. Containers are left running. The
+// error is nil when ctx ended it.
+func (a *Agent) Run(ctx context.Context) error {
+	ledger, err := checkpoint.Open(filepath.Join(a.cfg.StateDir, "agent.db"), a.cfg.ID)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.ledger = ledger
+	a.mu.Unlock()
+	defer func() {
+		if err := ledger.Close(); err != nil {
+			a.log.Error("the checkpoints could not be closed", "err", err)
+		}
+	}()
+	defer a.client.CloseIdleConnections()
+	err = a.run(ctx)
+	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return nil
+	}
+	return err
+}
+
+func (a *Agent) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	tasks, tctx := errgroup.WithContext(ctx)
+	a.group = tasks
+	if err := a.listen(ctx, group); err != nil {
+		return err
+	}
+	recovered := make(chan struct{})
+	group.Go(func() error { return a.watch(ctx, tctx, recovered) })
+	group.Go(func() error { return a.tidy(ctx) })
+	group.Go(func() error {
+		select {
+		case <-recovered:
+			return a.sessions(ctx, tctx)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	err := group.Wait()
+	return errors.Join(err, ignoreDone(tasks.Wait()))
+}
+
+// ignoreDone drops the error that only says that we were told to end.
+func ignoreDone(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// describe is the agent as it introduces itself.
+func (a *Agent) describe() cluster.Agent {
+	return cluster.Agent{
+		ID: a.cfg.ID, Hostname: a.cfg.Hostname, Host: a.cfg.Host, URL: a.apiURL,
+		Total: a.cfg.Total, Attributes: a.cfg.Attributes, Version: a.cfg.Version,
+	}
+}
+
+// sandbox is the private directory of a task.
+func (a *Agent) sandbox(id cluster.TaskID) string {
+	return filepath.Join(a.cfg.StateDir, "tasks", string(id))
+}
+
+// spec is what the runner gets of a task.
+func (a *Agent) spec(t cluster.TaskSpec) runner.Spec {
+	dir := a.sandbox(t.ID)
+	return runner.Spec{Task: t, Sandbox: dir, Log: filepath.Join(dir, "log")}
+}
+
+// now is the agent's clock, as it stands in reports.
+func now() cluster.Time { return cluster.Time(time.Now().UnixMilli()) }
+
+// millis is a wire duration as one of Go's.
+func millis(m cluster.Millis) time.Duration { return time.Duration(m) * time.Millisecond }

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/universe-dcos/universe/runtime/agent/check"
+	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+const (
+	// readyInterval and healthInterval are between two tries where a check names none.
+	readyInterval  = time.Second
+	healthInterval = 10 * time.Second
+	// defaultFailures is how many failures in a row count where a check names no number.
+	defaultFailures = 3
+	// whyEvery is the least time between two reports of why a task is not ready.
+	whyEvery = 10 * time.Second
+)
+
+// result is one try of a check.
+type result struct {
+	health bool // of the health check; else of readiness
+	err    error
+}
+
+// checks are the goroutines that try a task's checks.
+type checks struct {
+	results chan result
+	cancel  context.CancelFunc
+	group   sync.WaitGroup
+
+	readyPasses, readyFails int
+	healthFails             int
+}
+
+func (c *checks) stop() {
+	c.cancel()
+	c.group.Wait()
+}
+
+func (a *Agent) target(spec cluster.TaskSpec) check.Target {
+	return check.Target{
+		Host: a.cfg.Host, Ports: spec.Ports, Dial: a.cfg.Dial,
+		Exec: func(ctx context.Context, argv []string, out io.Writer) (int, error) {
+			return a.cfg.Runner.Exec(ctx, spec.ID, argv, out)
+		},
+	}
+}
+
+// startChecks begins to try the task's checks, each at its interval.
+func (t *task) startChecks(ctx context.Context) *checks {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &checks{results: make(chan result), cancel: cancel}
+	if p := t.probes.ready; p != nil {
+		c.group.Go(func() { c.loop(ctx, p, false, cmp.Or(millis(t.spec.Container.Readiness.Interval), readyInterval)) })
+	}
+	if p := t.probes.health; p != nil {
+		c.group.Go(func() { c.loop(ctx, p, true, cmp.Or(millis(t.spec.Container.Health.Interval), healthInterval)) })
+	}
+	t.checks = c
+	return c
+}
+
+func (c *checks) loop(ctx context.Context, p *check.Probe, health bool, every time.Duration) {
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for {
+		err := p.Try(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case c.results <- result{health, err}:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(every)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// checked draws the consequences of one try.
+func (t *task) checked(r result, started cluster.Time) {
+	if r.health {
+		t.checkedHealth(r.err, started)
+	} else {
+		t.checkedReady(r.err)
+	}
+}
+
+func (t *task) checkedReady(err error) {
+	c, spec := t.checks, t.spec.Container.Readiness
+	if err == nil {
+		c.readyPasses, c.readyFails = c.readyPasses+1, 0
+		if !t.ready && c.readyPasses >= max(spec.Successes, 1) {
+			t.ready = true
+			t.sayRunning("")
+		}
+		return
+	}
+	c.readyPasses, c.readyFails = 0, c.readyFails+1
+	why := "not ready: " + err.Error()
+	switch {
+	case t.ready && c.readyFails >= cmp.Or(spec.Failures, defaultFailures):
+		t.ready = false
+		t.sayRunning(why)
+		t.toldAt = time.Now()
+	case !t.ready && why != t.why && time.Since(t.toldAt) >= whyEvery:
+		t.sayRunning(why)
+		t.toldAt = time.Now()
+	}
+}
+
+func (t *task) checkedHealth(err error, started cluster.Time) {
+	c, spec := t.checks, t.spec.Container.Health
+	healthy := err == nil
+	if healthy {
+		c.healthFails = 0
+	} else {
+		if now() < started.Add(spec.Grace) {
+			return
+		}
+		c.healthFails++
+	}
+	if t.healthy == nil || *t.healthy != healthy {
+		t.healthy = &healthy
+		message := ""
+		if !healthy {
+			message = "health check failed: " + err.Error()
+		}
+		t.sayRunning(message)
+	}
+	if limit := cmp.Or(spec.Failures, defaultFailures); c.healthFails >= limit {
+		t.condemn(fmt.Sprintf("health check failed %d times in a row: %v", limit, err))
+	}
+}
+
+// condemn ends an unhealthy task.
+func (t *task) condemn(message string) {
+	grace := cmp.Or(t.spec.Container.KillGrace, cluster.DefaultKillGrace)
+	err := t.a.ledger.SetKill(t.spec.ID, checkpoint.Kill{Reason: cluster.ReasonUnhealthy, Message: message, Deadline: now().Add(grace)})
+	if err != nil {
+		t.a.log.Error("checkpoint failed", "task", string(t.spec.ID), "err", err)
+		return
+	}
+	t.wake()
+}

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+const (
+	// maxTaskID bounds a task's id, in bytes (see cluster.TaskID).
+	maxTaskID = 200
+	// maxMessage bounds the message of a report, in bytes.
+	maxMessage = 1024
+)
+
+// launch takes on a task. One that is held is left alone; one that has ended
+// answers with its end again.
+func (a *Agent) launch(ctx context.Context, spec cluster.TaskSpec) error {
+	if err := checkID(spec.ID); err != nil {
+		// Its name cannot even be a directory: there is nothing to keep.
+		a.log.Error("a task was refused", "err", err)
+		return nil
+	}
+	if _, ok := a.ledger.Get(spec.ID); ok {
+		return a.answerAgain(spec.ID)
+	}
+	probes, err := a.probes(spec)
+	if err != nil {
+		return a.refuse(spec, cluster.TaskError, cluster.ReasonTaskInvalid, err.Error())
+	}
+	used, n := a.ledger.Used()
+	if n >= MaxTasks {
+		return a.refuse(spec, cluster.TaskFailed, cluster.ReasonLaunchFailed, fmt.Sprintf("the agent has its %d tasks", MaxTasks))
+	}
+	if short := cluster.Fits(a.cfg.Total.Minus(used), spec.Resources); len(short) > 0 {
+		parts := make([]string, len(short))
+		for i, s := range short {
+			parts[i] = s.String()
+		}
+		return a.refuse(spec, cluster.TaskFailed, cluster.ReasonLaunchFailed, "does not fit on the agent: "+strings.Join(parts, "; "))
+	}
+	st := a.status(spec.ID, cluster.TaskStarting)
+	if err := a.ledger.Launch(spec, st); err != nil {
+		return err
+	}
+	a.log.Info("task launched", "task", string(spec.ID))
+	a.begin(ctx, newTask(a, spec, probes), (*task).launch)
+	return nil
+}
+
+// checkID accepts what can name a directory and a container.
+func checkID(id cluster.TaskID) error {
+	if id == "" || len(id) > maxTaskID || strings.HasPrefix(string(id), ".") {
+		return fmt.Errorf("task id %q is empty, too long or begins with a dot", id)
+	}
+	for i := range len(id) {
+		if c := id[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return fmt.Errorf("task id %q has a character outside a-z, 0-9, - and .", id)
+		}
+	}
+	return nil
+}
+
+// refuse records a task that never gets a container.
+func (a *Agent) refuse(spec cluster.TaskSpec, state cluster.TaskState, why cluster.Reason, message string) error {
+	a.log.Warn("task refused", "task", string(spec.ID), "reason", string(why), "err", message)
+	st := a.status(spec.ID, state)
+	st.Reason, st.Message = why, message
+	if err := a.ledger.Launch(spec, st); err != nil {
+		return err
+	}
+	return a.ledger.SetRemoved(spec.ID)
+}
+
+// kill asks a task to end. A task that is not here answers TASK_LOST.
+func (a *Agent) kill(o cluster.Order) error {
+	rec, ok := a.ledger.Get(o.Task)
+	if !ok {
+		if err := checkID(o.Task); err != nil {
+			a.log.Error("a kill was refused", "err", err)
+			return nil
+		}
+		st := a.status(o.Task, cluster.TaskLost)
+		st.Reason, st.Message = cluster.ReasonReconciliation, "the agent does not have it"
+		return a.ledger.Answer(o.Task, st)
+	}
+	if rec.Ended != 0 {
+		return a.ledger.Repeat(o.Task)
+	}
+	grace := o.Grace
+	if grace <= 0 {
+		grace = rec.Spec.Container.KillGrace
+	}
+	if grace <= 0 {
+		grace = cluster.DefaultKillGrace
+	}
+	k := checkpoint.Kill{Deadline: now().Add(grace)}
+	if rec.Kill != nil && rec.Kill.Reason == "" {
+		k.Deadline = min(k.Deadline, rec.Kill.Deadline) // asking again never prolongs
+	}
+	if err := a.ledger.SetKill(o.Task, k); err != nil {
+		return err
+	}
+	if t := a.task(o.Task); t != nil {
+		t.wake()
+	}
+	return nil
+}
+
+// answerAgain repeats the end of a task that has ended; for one that runs there
+// is nothing to say.
+func (a *Agent) answerAgain(id cluster.TaskID) error {
+	rec, ok := a.ledger.Get(id)
+	if !ok || rec.Ended == 0 {
+		return nil
+	}
+	return a.ledger.Repeat(id)
+}
+
+// status is a new report on a task.
+func (a *Agent) status(id cluster.TaskID, state cluster.TaskState) cluster.TaskStatus {
+	return cluster.TaskStatus{Task: id, Agent: a.cfg.ID, State: state, UUID: checkpoint.NewUUID(), At: now()}
+}
+
+// report makes st known. Once a task has ended nothing more is said of it.
+func (a *Agent) report(st cluster.TaskStatus) {
+	if len(st.Message) > maxMessage {
+		st.Message = strings.ToValidUTF8(st.Message[:maxMessage], "") + "…"
+	}
+	err := a.ledger.Report(st)
+	switch {
+	case errors.Is(err, checkpoint.ErrEnded):
+	case err != nil:
+		a.log.Error("a report could not be written down", "task", string(st.Task), "state", string(st.State), "err", err)
+	default:
+		a.log.Info("task "+strings.ToLower(strings.TrimPrefix(string(st.State), "TASK_")), "task", string(st.Task),
+			"reason", string(st.Reason), "message", st.Message, "ready", st.Ready)
+	}
+}

@@ -1,0 +1,266 @@
+package containerd
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.uber.org/goleak"
+
+	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/runnertest"
+)
+
+// engine is the one containerd of this package's tests.
+var engine struct {
+	once     sync.Once
+	err      error
+	dir      string
+	daemon   *Daemon
+	registry *httptest.Server
+	image    string // reference of the probe's image
+}
+
+const testNamespace = "universe-test"
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := stopEngine(); err != nil {
+		fmt.Fprintln(os.Stderr, "the tests left something behind:", err)
+		code = 1
+	}
+	if code == 0 {
+		if err := goleak.Find(goleak.IgnoreTopFunction("os/exec.(*Cmd).Wait")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// bundle is where the programs are.
+func bundle() (string, error) {
+	dir := os.Getenv("UNIVERSE_BUNDLE")
+	if dir == "" {
+		dir = "../../../.build/bundle"
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Stat(filepath.Join(dir, "containerd"))
+	return dir, err
+}
+
+// needEngine skips a test that cannot run here, except under CI, and gives the
+// running daemon.
+func needEngine(t testing.TB) *Daemon {
+	t.Helper()
+	stop := t.Skipf
+	if os.Getenv("CI") == "true" {
+		stop = t.Fatalf
+	}
+	if testing.Short() {
+		t.Skip("the real containerd is not for -short")
+	}
+	if os.Geteuid() != 0 {
+		stop("containerd needs root")
+	}
+	if _, err := bundle(); err != nil {
+		stop("no containerd bundle: set UNIVERSE_BUNDLE, or run runtime/bundle/build.sh .build/bundle: %v", err)
+	}
+	engine.once.Do(func() { engine.err = startEngine() })
+	if engine.err != nil {
+		t.Fatal(engine.err)
+	}
+	return engine.daemon
+}
+
+func startEngine() error {
+	dir, err := os.MkdirTemp("", "universe-runner-")
+	if err != nil {
+		return err
+	}
+	engine.dir = dir
+	programs, err := bundle()
+	if err != nil {
+		return err
+	}
+	blobs, digest, err := probeImage(dir)
+	if err != nil {
+		return fmt.Errorf("the probe's image: %w", err)
+	}
+	engine.registry = httptest.NewServer(blobs)
+	engine.image = strings.TrimPrefix(engine.registry.URL, "http://") + "/probe@" + digest.String()
+	engine.daemon = &Daemon{Bundle: programs, Root: filepath.Join(dir, "root"), State: filepath.Join(dir, "state")}
+	ctx, cancel := context.WithTimeout(context.Background(), runnertest.Patience)
+	defer cancel()
+	return engine.daemon.Start(ctx)
+}
+
+// stopEngine ends it and looks for what is left.
+func stopEngine() error {
+	if engine.dir == "" {
+		return nil
+	}
+	defer os.RemoveAll(engine.dir)
+	if engine.registry != nil {
+		engine.registry.Close()
+	}
+	if engine.daemon == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), runnertest.Patience)
+	defer cancel()
+	shims := len(engine.daemon.shims())
+	if err := engine.daemon.Stop(ctx); err != nil {
+		return err
+	}
+	if shims != 0 {
+		return fmt.Errorf("%d shims were still running after the last test", shims)
+	}
+	if left := engine.daemon.shims(); len(left) != 0 {
+		return fmt.Errorf("shims after Stop: %v", left)
+	}
+	mounts, err := mountsBelow(engine.dir)
+	if err != nil || len(mounts) != 0 {
+		return fmt.Errorf("mounts after Stop: %v, %v", mounts, err)
+	}
+	groups, err := filepath.Glob("/sys/fs/cgroup/*" + engine.daemon.cgroup())
+	if err != nil || len(groups) != 0 {
+		return fmt.Errorf("cgroups after Stop: %v, %v", groups, err)
+	}
+	for _, path := range []string{engine.daemon.State, engine.daemon.shimSockets(), "/sys/fs/cgroup" + engine.daemon.cgroup()} {
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			return fmt.Errorf("%s is still there after Stop: %v", path, err)
+		}
+	}
+	return nil
+}
+
+// open gives a Runner on the engine.
+func open(t testing.TB, change ...func(*Options)) *Runner {
+	t.Helper()
+	o := needEngine(t).Options(testNamespace)
+	o.PlainHTTP = []string{strings.TrimPrefix(engine.registry.URL, "http://")}
+	o.Hostname, o.Host = "node-1", "127.0.0.7"
+	for _, c := range change {
+		c(&o)
+	}
+	r, err := New(runnertest.Context(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func harness(t testing.TB) runnertest.Harness {
+	t.Helper()
+	needEngine(t)
+	return runnertest.Harness{
+		Open:         func(t *testing.T) runner.Runner { return open(t) },
+		Image:        engine.image,
+		MissingImage: strings.TrimPrefix(engine.registry.URL, "http://") + "/probe@sha256:" + strings.Repeat("1", 64),
+	}
+}
+
+// blobs serves the pull half of a registry: everything by digest, plain HTTP.
+type blobs map[digest.Digest]blob
+
+type blob struct {
+	mediaType string
+	data      []byte
+}
+
+func (b blobs) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	d := digest.Digest(req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:])
+	got, ok := b[d]
+	if !ok {
+		http.Error(w, `{"errors":[{"code":"MANIFEST_UNKNOWN"}]}`, http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", got.mediaType)
+	w.Header().Set("Docker-Content-Digest", d.String())
+	http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(got.data))
+}
+
+func (b blobs) add(mediaType string, data []byte) ocispec.Descriptor {
+	d := digest.FromBytes(data)
+	b[d] = blob{mediaType, data}
+	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}
+}
+
+// probeImage builds the probe and an image of one layer with nothing else in it.
+func probeImage(dir string) (blobs, digest.Digest, error) {
+	program := filepath.Join(dir, "probe")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./testdata/probe")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, "", fmt.Errorf("%w: %s", err, out)
+	}
+	code, err := os.ReadFile(program)
+	if err != nil {
+		return nil, "", err
+	}
+	var layer bytes.Buffer
+	tw := tar.NewWriter(&layer)
+	passwd := "root:x:0:0::/:/none\nspark:x:10001:10002::/:/none\n"
+	for _, f := range []struct {
+		name string
+		mode int64
+		data []byte
+	}{{"probe", 0o755, code}, {"etc/passwd", 0o644, []byte(passwd)}, {"etc/group", 0o644, []byte("spark:x:10002:\n")}} {
+		if err := tw.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
+			return nil, "", err
+		}
+		if _, err := tw.Write(f.data); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := tw.Close(); err != nil {
+		return nil, "", err
+	}
+	b := blobs{}
+	layers := b.add(ocispec.MediaTypeImageLayer, layer.Bytes())
+	config := ocispec.Image{
+		Platform: ocispec.Platform{Architecture: "amd64", OS: "linux"},
+		Config: ocispec.ImageConfig{
+			User: "spark", Env: []string{"FROM=image", "OVER=image"},
+			Entrypoint: []string{"/probe"}, Cmd: []string{"print", "the image's own command"}, WorkingDir: "/etc",
+		},
+		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layers.Digest}},
+	}
+	manifest := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+		Layers: []ocispec.Descriptor{layers},
+	}
+	c, err := json.Marshal(config)
+	if err != nil {
+		return nil, "", err
+	}
+	manifest.Config = b.add(ocispec.MediaTypeImageConfig, c)
+	m, err := json.Marshal(manifest)
+	if err != nil {
+		return nil, "", err
+	}
+	return b, b.add(ocispec.MediaTypeImageManifest, m).Digest, nil
+}

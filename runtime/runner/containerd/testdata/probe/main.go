@@ -1,0 +1,117 @@
+// Command probe is the one program of the tests' image: see package runnertest
+// for the verbs every Runner's suite uses. The others look at the container
+// from inside.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fail("no verb")
+	}
+	arg := ""
+	if len(os.Args) > 2 {
+		arg = os.Args[2]
+	}
+	switch os.Args[1] {
+	case "exit":
+		os.Exit(number(arg))
+	case "print":
+		fmt.Println(arg)
+	case "run":
+		fmt.Println("ready")
+		park()
+	case "graceful", "stubborn":
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		fmt.Println("ready")
+		for range c {
+			if os.Args[1] == "graceful" {
+				return
+			}
+		}
+	case "flood":
+		fmt.Print(strings.Repeat("x", number(arg)))
+	case "alloc":
+		allocate(number(arg))
+	case "look":
+		look()
+	case "read":
+		b, err := os.ReadFile(arg)
+		if err != nil {
+			fail(err.Error())
+		}
+		os.Stdout.Write(b)
+	case "write":
+		if err := os.WriteFile(arg, []byte("written\n"), 0o600); err != nil {
+			fail(err.Error())
+		}
+		fmt.Println("wrote", arg)
+	default:
+		fail("unknown verb " + os.Args[1])
+	}
+}
+
+// park waits for ever; a select without cases would be seen as a deadlock.
+func park() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1)
+	for range c {
+	}
+}
+
+// allocate touches n MiB and keeps them.
+func allocate(n int) {
+	var kept [][]byte
+	for range n {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		kept = append(kept, b)
+	}
+	fmt.Println("holds", len(kept), "MiB")
+	park()
+}
+
+// look prints what the container is like, one "key=value" a line.
+func look() {
+	host, _ := os.Hostname()
+	dir, _ := os.Getwd()
+	var files syscall.Rlimit
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
+	fmt.Printf("uid=%d\ngid=%d\npid=%d\nhostname=%s\nworkdir=%s\nnofile=%d\n", os.Getuid(), os.Getgid(), os.Getpid(), host, dir, files.Cur)
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		k, v, _ := strings.Cut(line, ":")
+		switch k {
+		case "NoNewPrivs", "Seccomp", "CapEff", "CapBnd":
+			fmt.Printf("%s=%s\n", k, strings.TrimSpace(v))
+		}
+	}
+	net, _ := os.Readlink("/proc/self/ns/net")
+	fmt.Println("net=" + net)
+	for _, e := range os.Environ() {
+		fmt.Println("env." + e)
+	}
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		fail(err.Error())
+	}
+	return n
+}
+
+func fail(why string) {
+	fmt.Fprintln(os.Stderr, "probe:", why)
+	os.Exit(99)
+}

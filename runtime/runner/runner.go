@@ -1,0 +1,112 @@
+// Package runner is how a task becomes a process: the Runner interface, which
+// runner/containerd implements for real and runner/fake for tests and the
+// simulation of agents. runner/runnertest is the suite every Runner passes.
+//
+// The agent owns a Runner and calls it; the Runner knows containers, the agent
+// knows tasks, health and the master. A Runner keeps containers alive over the
+// death of the process that uses it: List gives them back afterwards.
+package runner
+
+import (
+	"context"
+	"io"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// Spec is a container to run: a task that has its place.
+type Spec struct {
+	Task    cluster.TaskSpec
+	Sandbox string // the task's private directory on the agent: files/, scratch/ and the log live there
+	Log     string // absolute path that stdout and stderr are appended to
+}
+
+// Progress is one step of making an image ready.
+type Progress struct {
+	Phase string // "resolve", "pull", "unpack"
+	Done  int64  // bytes
+	Total int64  // bytes; 0: not known
+}
+
+// State is what a Runner knows of a container.
+type State string
+
+// The states of a container.
+const (
+	Created State = "created" // exists, never started
+	Running State = "running"
+	Exited  State = "exited"
+)
+
+// Status is a container as List reports it and as it ended.
+type Status struct {
+	ID    cluster.TaskID
+	State State
+	PID   int // of its first process while it runs
+	Exit  *Exit
+}
+
+// Exit says how a container ended.
+type Exit struct {
+	// Code is the exit code, 128+signal for a death by signal. It means nothing when Unknown.
+	Code int
+	// Unknown is set when the container ended while nobody could read its code.
+	Unknown bool
+	// OOM is set when the kernel killed in it for want of memory: never guessed from 137.
+	OOM bool
+	At  cluster.Time
+}
+
+// Runner runs containers. Its methods are safe for concurrent use and honour ctx.
+// A container that is not known is an error that wraps ErrNotFound.
+type Runner interface {
+	// Prepare makes the image of spec present and unpacked. It is idempotent;
+	// progress may be nil and is called from one goroutine at a time.
+	Prepare(ctx context.Context, spec Spec, progress func(Progress)) error
+
+	// Start creates and starts the container of a prepared spec and returns
+	// when its process runs. On error nothing is left behind. Starting an id
+	// that exists wraps ErrExists and leaves the other container alone.
+	Start(ctx context.Context, spec Spec) error
+
+	// Signal sends a signal to the container's first process, or to all of
+	// them. Signalling one that has exited is no error.
+	Signal(ctx context.Context, id cluster.TaskID, sig int, all bool) error
+
+	// Exec runs argv inside a running container and gives its exit code; output
+	// goes to out, at most MaxExecOutput bytes. Its end never ends the task.
+	Exec(ctx context.Context, id cluster.TaskID, argv []string, out io.Writer) (int, error)
+
+	// Remove deletes an exited container and its file system. Removing an id
+	// that is not there is no error; a running one is killed first.
+	Remove(ctx context.Context, id cluster.TaskID) error
+
+	// List gives every container of this agent, also those that ended while
+	// nobody watched.
+	List(ctx context.Context) ([]Status, error)
+
+	// Watch sends the end of every container from now on until ctx is done, and
+	// closes the channel then; it reconnects by itself. Ends may be sent twice.
+	// After every connection, the first included, it sends a Status with a nil
+	// Exit and empty ID: from there on no end is missed, and the caller asks
+	// List for those before.
+	Watch(ctx context.Context) <-chan Status
+
+	// Ping reports whether the engine answers, and its version.
+	Ping(ctx context.Context) (version string, err error)
+}
+
+// MaxExecOutput bounds what Exec writes to out, in bytes.
+const MaxExecOutput = 1 << 20
+
+// Usage is what a container uses now.
+type Usage struct {
+	CPU    int64 `json:"cpu_ns"`    // nanoseconds of CPU time since its start
+	Memory int64 `json:"mem_bytes"` // bytes
+	PIDs   int64 `json:"pids"`
+}
+
+// Meter is a Runner that can measure; ask by type assertion.
+type Meter interface {
+	Usage(ctx context.Context, id cluster.TaskID) (Usage, error)
+}
