@@ -1,0 +1,22 @@
+// Package master is the shell round the pure core: it owns the cluster's state,
+// the command log and the agents' sessions, and runs the built-in frameworks.
+//
+// One goroutine, Run, owns the state and the allocator. Everything else sends it
+// commands through a bounded inbox (Submit) or reads immutable views (View). A
+// round of the loop:
+//
+//  1. take what is in the inbox, at most MaxBatch commands;
+//  2. append them to the log at once, apply them in order;
+//  3. publish the new View and the events, order agents about, answer callers;
+//  4. let the allocator make offers, and the built-in frameworks answer them;
+//     what they ask for are commands of the next round, through the same checks
+//     as anybody's.
+//
+// Nothing is done that is not in the log before. Orders to agents may be lost:
+// an agent that opens a session says what it holds, and applying its
+// registration derives again what it should be told.
+//
+// A master that restarts replays its log and waits for the agents; no task is
+// started or ended because of it. An agent that stays away longer than
+// RestartGrace counts as unreachable then.
+package master

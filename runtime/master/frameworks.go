@@ -1,0 +1,176 @@
+package master
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/alloc"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/job"
+	"github.com/universe-dcos/universe/runtime/service"
+	"github.com/universe-dcos/universe/runtime/service/sched"
+)
+
+// framework is a built-in one: it answers offers by a pure function.
+type framework struct {
+	id   cluster.FrameworkID
+	name string
+	step func(cluster.Time, *core.View, []cluster.Offer) sched.Result
+
+	demand uint64 // of the latest step
+}
+
+// builtin is the allocator and the frameworks inside the master. They have no
+// private door: they subscribe, get offers and accept them by the commands that
+// any framework uses.
+type builtin struct {
+	alloc      *alloc.Allocator
+	frameworks []*framework
+	wake       cluster.Time // when a framework wants to be stepped; 0: never
+}
+
+func newBuiltin() *builtin {
+	seed := make([]byte, 12)
+	_, _ = rand.Read(seed) // never fails (crypto/rand since Go 1.24)
+	return &builtin{
+		alloc: alloc.New(alloc.Config{Name: hex.EncodeToString(seed[:4]), Seed: binary.LittleEndian.Uint64(seed[4:])}),
+		frameworks: []*framework{
+			{id: service.Framework, name: "services", step: service.Step},
+			{id: job.Framework, name: "jobs", step: job.Step},
+		},
+	}
+}
+
+// refuseAway is for how long offers of an agent without a session are refused:
+// a master that was restarted knows agents which are not back yet.
+const refuseAway = alloc.DefaultInterval
+
+// schedule makes offers and lets the frameworks answer. What they ask for is the
+// next round's.
+func (l *loop) schedule() []request {
+	b, view, t := l.built, l.state.View(), now()
+	b.alloc.Expire(t)
+	b.wake = 0
+	results := make([]sched.Result, len(b.frameworks))
+	var own []request
+	for i, f := range b.frameworks {
+		results[i] = f.step(t, view, nil)
+		own = append(own, f.subscribe(view, results[i].Wanted)...)
+		b.express(f, view, results[i])
+	}
+	if len(own) > 0 {
+		return own // subscribed first: offers come in the next round
+	}
+	made, _ := b.alloc.Cycle(t, view)
+	for i, f := range b.frameworks {
+		if offers := l.offersOf(f, made, t); len(offers) > 0 {
+			results[i] = f.step(t, view, offers)
+		}
+		if w := results[i].Wake; w != 0 && (b.wake == 0 || w < b.wake) {
+			b.wake = w
+		}
+		own = append(own, l.makeCalls(f, results[i].Calls, t)...)
+	}
+	return own
+}
+
+// subscribe subscribes a framework, when it is not, under all roles that it wants.
+func (f *framework) subscribe(view *core.View, wanted []cluster.Role) []request {
+	info := cluster.Framework{ID: f.id, Name: f.name, Principal: "master", Roles: []cluster.Role{cluster.DefaultRole}}
+	known := view.Framework(f.id)
+	if known != nil {
+		info.Roles = slices.Clone(known.Info.Roles)
+	}
+	missing := known == nil || !known.Connected
+	for _, r := range wanted {
+		if !slices.Contains(info.Roles, r) {
+			info.Roles, missing = append(info.Roles, r), true
+		}
+	}
+	if !missing {
+		return nil
+	}
+	slices.Sort(info.Roles)
+	return []request{{cmd: core.PutFramework{Framework: info, Principal: "master"}}}
+}
+
+// express tells the allocator under which roles a framework wants offers.
+func (b *builtin) express(f *framework, view *core.View, r sched.Result) {
+	known := view.Framework(f.id)
+	if known == nil {
+		return
+	}
+	fresh := r.Demand != f.demand
+	f.demand = r.Demand
+	for _, role := range known.Info.Roles {
+		switch wanted := slices.Contains(r.Wanted, role); {
+		case !wanted:
+			b.alloc.Suppress(f.id, role)
+		case fresh || b.alloc.Suppressed(f.id, role):
+			b.alloc.Revive(f.id, role)
+		}
+	}
+}
+
+// offersOf picks a framework's offers. Those of agents that are away go back.
+func (l *loop) offersOf(f *framework, made []cluster.Offer, t cluster.Time) []cluster.Offer {
+	var out []cluster.Offer
+	for _, o := range made {
+		if o.Framework != f.id {
+			continue
+		}
+		if !l.m.sessions.connected(o.Agent.ID) {
+			l.decline(f.id, o.ID, refuseAway, t)
+			continue
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// makeCalls makes a framework's calls: at once where they touch offers only, as
+// commands of the next round where they change the state.
+func (l *loop) makeCalls(f *framework, calls []sched.Call, t cluster.Time) []request {
+	var own []request
+	by := "framework:" + string(f.id)
+	for _, call := range calls {
+		switch c := call.(type) {
+		case sched.Accept:
+			own = append(own, l.accept(f.id, c, by)...)
+		case sched.Decline:
+			l.decline(f.id, c.Offer, c.RefuseFor, t)
+		case sched.Kill:
+			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}})
+		case sched.Forget:
+			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}})
+		case sched.Cancel:
+			own = append(own, request{cmd: core.CancelRun{Run: c.Run, Principal: by}})
+		}
+	}
+	return own
+}
+
+func (l *loop) accept(id cluster.FrameworkID, c sched.Accept, by string) []request {
+	offers, err := l.built.alloc.Take(id, c.Offers...)
+	if err != nil {
+		l.m.log.Warn("offers not accepted", "framework", id, "err", err)
+		return nil
+	}
+	cmd := core.AcceptOffers{Framework: id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks, Principal: by}
+	for _, o := range offers {
+		cmd.Offered = cmd.Offered.Plus(o.Resources)
+	}
+	return []request{{cmd: cmd}}
+}
+
+func (l *loop) decline(id cluster.FrameworkID, offer cluster.OfferID, refuse cluster.Millis, t cluster.Time) {
+	offers, err := l.built.alloc.Take(id, offer)
+	if err != nil {
+		l.m.log.Warn("offer not declined", "framework", id, "offer", offer, "err", err)
+		return
+	}
+	l.built.alloc.Decline(t, offers[0], refuse)
+}
