@@ -1,0 +1,216 @@
+package plan
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/universe-dcos/universe/catalog"
+	"github.com/universe-dcos/universe/catalog/index"
+	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/resolver/constraint"
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// Apply installs what the plan with this digest says. The plan is made again
+// first: if it came out differently, the error is problem.Conflict and its Data
+// is the new plan. An empty digest applies whatever the plan is now.
+//
+// When a later step fails, earlier ones stand; the error names them, and the
+// same request goes on from there.
+func (p *Planner) Apply(ctx context.Context, principal string, req Request, digest string) (*Plan, error) {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	plan, err := p.Plan(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if digest != "" && digest != plan.Digest {
+		return nil, problem.New(problem.Conflict, "the plan to install %s is stale: the catalog or the cluster changed since it was made", req.Package).
+			WithHint("look at the new plan and confirm it").WithData(plan)
+	}
+	var done []string
+	for i := range plan.Steps {
+		s := &plan.Steps[i]
+		if s.Action != ActionInstall {
+			continue
+		}
+		inst := cluster.Installation{ID: s.ServiceID, Package: s.Package, Version: s.Version, Digest: s.Digest, Repository: s.Repository,
+			Options: s.Options, PlanDigest: plan.Digest, Auto: s.Auto, At: cluster.Time(time.Now().UnixMilli()), Principal: principal}
+		if err := p.engine.ApplyInstallation(ctx, inst, *s.Service); err != nil {
+			err = fmt.Errorf("install %s: %w", s.ServiceID, err)
+			if len(done) > 0 {
+				err = fmt.Errorf("%w (installed before: %s)", err, strings.Join(done, ", "))
+			}
+			return nil, err
+		}
+		done = append(done, string(s.ServiceID))
+	}
+	return plan, nil
+}
+
+// Installations lists what is installed, by id.
+func (p *Planner) Installations(ctx context.Context) ([]Installation, error) {
+	snap, _ := p.index.Fresh(ctx) // without the catalog the list is still right
+	view, err := p.engine.View(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the installations: %w", err)
+	}
+	out := make([]Installation, 0, len(view.Installations))
+	for i := range view.Installations {
+		out = append(out, show(snap, view, &view.Installations[i]))
+	}
+	return out, nil
+}
+
+// Installation gives one installation. An unknown id is NotFound, with the
+// nearest.
+func (p *Planner) Installation(ctx context.Context, id cluster.ServiceID) (Installation, error) {
+	snap, _ := p.index.Fresh(ctx)
+	view, err := p.engine.View(ctx)
+	if err != nil {
+		return Installation{}, fmt.Errorf("installation %s: %w", id, err)
+	}
+	inst, err := view.known(id)
+	if err != nil {
+		return Installation{}, err
+	}
+	return show(snap, view, inst), nil
+}
+
+// known gives an installation, or NotFound.
+func (v View) known(id cluster.ServiceID) (*Installed, error) {
+	if inst := v.find(id); inst != nil {
+		return inst, nil
+	}
+	var ids []string
+	for i := range v.Installations {
+		ids = append(ids, string(v.Installations[i].ID))
+	}
+	e := problem.New(problem.NotFound, "there is no installation %q", id)
+	if near := catalog.Nearest(string(id), ids); len(near) > 0 {
+		return nil, e.WithHint("did you mean %s?", strings.Join(near, ", "))
+	}
+	return nil, e.WithHint("dcos package list shows what is installed")
+}
+
+func show(snap *index.Snapshot, view View, i *Installed) Installation {
+	out := Installation{ID: i.ID, Package: i.Package, Version: i.Version, Digest: i.Digest, Repository: i.Repository, Options: i.Options,
+		PlanDigest: i.PlanDigest, Auto: i.Auto, Removing: i.Removing, At: i.At, Principal: i.Principal,
+		RequiredBy: dependents(snap, view, i)}
+	if pkg := snap.Package(i.Package); pkg != nil {
+		if h := pkg.Head(); h != nil && newer(h.Version.String(), i.Version) {
+			out.Newest = h.Version.String()
+		}
+	}
+	return out
+}
+
+// Remove uninstalls. It refuses (problem.Conflict) while another installation
+// needs this one, unless force.
+func (p *Planner) Remove(ctx context.Context, principal string, id cluster.ServiceID, force bool) (Removal, error) {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	snap, _ := p.index.Fresh(ctx)
+	view, err := p.engine.View(ctx)
+	if err != nil {
+		return Removal{}, fmt.Errorf("uninstall %s: %w", id, err)
+	}
+	inst, err := view.known(id)
+	if err != nil {
+		return Removal{}, err
+	}
+	out := Removal{ID: id, Broken: dependents(snap, view, inst)}
+	if len(out.Broken) > 0 && !force {
+		names := make([]string, len(out.Broken))
+		for i, b := range out.Broken {
+			names[i] = string(b)
+		}
+		return Removal{}, problem.New(problem.Conflict, "%s is needed by %s", id, strings.Join(names, ", ")).
+			WithHint("uninstall %s first, or do it all the same: --force", names[0])
+	}
+	if err := p.engine.Remove(ctx, principal, id); err != nil {
+		return Removal{}, fmt.Errorf("uninstall %s: %w", id, err)
+	}
+	after := View{}
+	for _, i := range view.Installations {
+		if i.ID != id {
+			after.Installations = append(after.Installations, i)
+		}
+	}
+	for i := range after.Installations {
+		if o := &after.Installations[i]; o.Auto && !o.Removing && len(dependents(snap, after, o)) == 0 {
+			out.Orphans = append(out.Orphans, o.ID)
+		}
+	}
+	return out, nil
+}
+
+// dependents lists the installations that would miss a requirement without
+// target, by what the catalog knows of their releases.
+func dependents(snap *index.Snapshot, view View, target *Installed) []cluster.ServiceID {
+	var out []cluster.ServiceID
+	for i := range view.Installations {
+		who := &view.Installations[i]
+		if who.ID == target.ID || who.Removing {
+			continue
+		}
+		r := snap.ByDigest(who.Package, who.Digest)
+		if r == nil || r.Config == nil {
+			continue
+		}
+		for _, q := range r.Config.Requires {
+			if !q.Optional && meets(snap, target, q) && !othersMeet(snap, view, target, who, q) {
+				out = append(out, who.ID)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func othersMeet(snap *index.Snapshot, view View, target, who *Installed, q catalog.Requirement) bool {
+	for i := range view.Installations {
+		o := &view.Installations[i]
+		if o.ID != target.ID && o.ID != who.ID && !o.Removing && meets(snap, o, q) {
+			return true
+		}
+	}
+	return false
+}
+
+// meets reports whether an installation satisfies a requirement, by its own
+// name or by what it provides.
+func meets(snap *index.Snapshot, i *Installed, q catalog.Requirement) bool {
+	v, err := constraint.ParseVersion(i.Version)
+	if err != nil {
+		return false
+	}
+	if i.Package == q.Name {
+		return q.Version.Check(v)
+	}
+	r := snap.ByDigest(i.Package, i.Digest)
+	if r == nil || r.Config == nil {
+		return false
+	}
+	for _, p := range r.Config.Provides {
+		pv := p.Version
+		if pv.IsZero() {
+			pv = v
+		}
+		if p.Name == q.Name && q.Version.Check(pv) {
+			return true
+		}
+	}
+	return false
+}
+
+// runID makes an id for a run of an action that nobody had before.
+func runID(service cluster.ServiceID, action string) cluster.RunID {
+	b := make([]byte, 5)
+	_, _ = rand.Read(b) // it never fails (crypto/rand)
+	return cluster.RunID(fmt.Sprintf("%s-%s-%s", service, strings.ReplaceAll(action, " ", "-"), hex.EncodeToString(b)))
+}
