@@ -1,0 +1,61 @@
+# Universe. Two targets matter to a newcomer: demo and test. Both set up what
+# they need; both need root, since containers, mounts and network namespaces
+# are root's to make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BUILD   := .build
+BUNDLE  := $(BUILD)/bundle
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GO      := go
+TOOLS   := $(GO) tool -modfile=.ci/tools/go.mod
+
+.PHONY: help
+help: ## show what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install the Debian packages that are missing (root)
+	@.ci/setup
+
+.PHONY: build
+build: ## build dcos and universe into .build/bin
+	@mkdir -p $(BUILD)/bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/bin/ ./cli/dcos ./cli/universe
+
+.PHONY: bundle
+bundle: setup ## build the pinned containerd, its shim, runc and CNI plugins into .build/bundle
+	@runtime/bundle/build.sh $(BUNDLE)
+
+.PHONY: demo
+demo: setup bundle build ## Spark on two agents, end to end; leaves nothing behind (root)
+	@examples/demo.sh
+
+.PHONY: dev
+dev: setup bundle build ## a cluster on this machine until Ctrl-C (root)
+	$(BUILD)/bin/universe dev --dir $(BUILD)/dev --bundle $(BUNDLE) --agents 2
+
+.PHONY: test
+test: setup bundle build check-hosts lint ## everything: rules, units, real containers, the demo in short (root)
+	$(GO) test -timeout 20m ./...
+	@examples/demo.sh --short
+
+.PHONY: lint
+lint: ## formatting, vet and the pinned linters
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+.PHONY: check-hosts
+check-hosts: ## no file or commit names a package registry's host
+	@.ci/check-hosts
+
+.PHONY: race
+race: ## unit tests under the race detector
+	$(GO) test -race -timeout 20m ./...
+
+.PHONY: clean
+clean: ## remove what was built, and what a killed cluster left running
+	@if [ -x $(BUILD)/bin/universe ] && [ -d $(BUILD)/dev ]; then $(BUILD)/bin/universe dev --clean --dir $(BUILD)/dev; fi
+	rm -rf $(BUILD)

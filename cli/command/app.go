@@ -1,0 +1,203 @@
+package command
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/universe-dcos/universe/cli/config"
+	"github.com/universe-dcos/universe/cli/render"
+	"github.com/universe-dcos/universe/internal/problem"
+)
+
+// app is one run of the program: its world and its global flags.
+type app struct {
+	Deps
+	flags  flags
+	format render.Format // settled by settle
+	paint  struct{ out, err render.Paint }
+}
+
+// flags are the global flags.
+type flags struct {
+	output     string
+	json       bool
+	quiet      bool
+	verbose    bool
+	color      string
+	noColor    bool
+	noHeader   bool
+	yes        bool
+	noInput    bool
+	cluster    string
+	accessible bool
+}
+
+// settle turns flags and environment into the choices the commands use.
+func (a *app) settle() error {
+	name := cmp.Or(a.flags.output, a.Getenv("DCOS_OUTPUT"), string(render.FormatTable))
+	if a.flags.json {
+		name = string(render.FormatJSON)
+	}
+	var err error
+	if a.format, err = render.ParseFormat(name); err != nil {
+		return err
+	}
+	a.flags.quiet = a.flags.quiet || a.on("DCOS_QUIET")
+	a.flags.verbose = a.flags.verbose || a.on("DCOS_DEBUG")
+	a.flags.yes = a.flags.yes || a.on("DCOS_ASSUME_YES")
+	a.flags.noInput = a.flags.noInput || a.on("DCOS_NO_INPUT")
+	a.flags.accessible = a.flags.accessible || a.on("ACCESSIBLE")
+	switch a.flags.color {
+	case "auto", "always", "never":
+	default:
+		return usage("--color %q is not known", a.flags.color).WithHint("use one of auto, always, never")
+	}
+	a.paint.out = render.Paint(a.colour(a.OutTerminal))
+	a.paint.err = render.Paint(a.colour(a.ErrTerminal))
+	return nil
+}
+
+// on reports whether a variable is set to anything but "0" or "false".
+func (a *app) on(name string) bool {
+	v := a.Getenv(name)
+	return v != "" && v != "0" && v != "false"
+}
+
+// colour decides whether a stream is coloured: the flags, then NO_COLOR, then
+// DCOS_COLOR, then CLICOLOR and CLICOLOR_FORCE, then what the stream is.
+func (a *app) colour(terminal bool) bool {
+	want := a.flags.color
+	switch {
+	case a.flags.noColor:
+		return false
+	case want == "always":
+		return true
+	case want == "never" || a.Getenv("NO_COLOR") != "":
+		return false
+	}
+	switch a.Getenv("DCOS_COLOR") {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if a.on("CLICOLOR_FORCE") {
+		return true
+	}
+	return terminal && a.Getenv("CLICOLOR") != "0" && a.Getenv("TERM") != "dumb"
+}
+
+// symbols are the marks for the error stream.
+func (a *app) symbols() render.Symbols {
+	locale := cmp.Or(a.Getenv("LC_ALL"), a.Getenv("LC_CTYPE"), a.Getenv("LANG"))
+	if a.flags.accessible || !a.ErrTerminal || locale == "C" || locale == "POSIX" {
+		return render.ASCII
+	}
+	return render.Unicode
+}
+
+// animated reports whether the error stream can be redrawn.
+func (a *app) animated() bool {
+	return a.ErrTerminal && !a.flags.accessible && a.Getenv("TERM") != "dumb" && !a.on("CI")
+}
+
+// width is the width of the terminal a stream is shown on, 0 for none.
+func (a *app) width(terminal bool) int {
+	if !terminal || a.Size == nil {
+		return 0
+	}
+	w, _ := a.Size()
+	return w
+}
+
+// progress starts showing how something long goes on.
+func (a *app) progress() *render.Progress {
+	lines := 0
+	if _, h := a.Size(); h > 4 {
+		lines = h - 3
+	}
+	return render.NewProgress(a.Err, render.ProgressOptions{
+		Terminal: a.animated(), Width: func() int { return cmp.Or(a.width(true), 80) }, MaxLines: lines,
+		Quiet: a.flags.quiet, Paint: a.paint.err, Symbols: a.symbols(), Now: a.Now,
+	})
+}
+
+// say prints a line for people on the error stream, unless -q is given.
+func (a *app) say(format string, args ...any) {
+	if !a.flags.quiet {
+		fmt.Fprintln(a.Err, render.CleanText(fmt.Sprintf(format, args...)))
+	}
+}
+
+// fail prints an error.
+func (a *app) fail(err error) {
+	var e *exitError
+	if errors.As(err, &e) && e.err == nil {
+		return
+	}
+	if a.format == "" {
+		// The command line was wrong before the flags were settled; a wrong
+		// flag among them leaves the plain text.
+		_ = a.settle()
+	}
+	render.Problem(a.Err, problem.Of(err), render.ProblemOptions{
+		Format: a.format, Width: a.width(a.ErrTerminal), Paint: a.paint.err,
+		Symbols: render.Symbols{Failed: a.failMark()},
+	})
+}
+
+func (a *app) failMark() string {
+	if s := a.symbols(); s == render.Unicode {
+		return s.Failed
+	}
+	return "error:"
+}
+
+// maxAnswer bounds an answer to a question, in bytes.
+const maxAnswer = 1024
+
+// confirm asks a yes-or-no question; no answer is no. A no, and a question that
+// cannot be asked, end the command with ExitUsage.
+func (a *app) confirm(question string) error {
+	if a.flags.yes {
+		return nil
+	}
+	if a.flags.noInput || !a.InTerminal || !a.ErrTerminal {
+		return usage("this needs a confirmation, and there is nobody to ask").WithHint("add --yes to go ahead")
+	}
+	fmt.Fprintf(a.Err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(io.LimitReader(a.In, maxAnswer)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	a.say("Nothing was changed.")
+	return quiet(ExitUsage)
+}
+
+// configDir is where the configuration is.
+func (a *app) configDir() (string, error) { return config.Dir(a.Getenv) }
+
+// selected is the cluster that the command goes to.
+func (a *app) selected() (string, config.Cluster, error) {
+	dir, err := a.configDir()
+	if err != nil {
+		return "", config.Cluster{}, err
+	}
+	c, err := config.Load(dir)
+	if err != nil {
+		return "", config.Cluster{}, err
+	}
+	name, cl, err := c.Select(a.flags.cluster, a.Getenv)
+	if problem.Is(err, problem.NotFound) {
+		err = suggest(problem.Of(err), cmp.Or(a.flags.cluster, a.Getenv("DCOS_CLUSTER")), c.Names())
+	}
+	return name, cl, err
+}

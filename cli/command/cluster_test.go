@@ -1,0 +1,125 @@
+package command
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+
+	"github.com/universe-dcos/universe/catalog/api"
+	"github.com/universe-dcos/universe/catalog/index"
+	"github.com/universe-dcos/universe/catalog/plan"
+	"github.com/universe-dcos/universe/registry/server"
+	"github.com/universe-dcos/universe/runtime/agent"
+	"github.com/universe-dcos/universe/runtime/api/native"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/master"
+	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/fake"
+	"github.com/universe-dcos/universe/runtime/store/mem"
+)
+
+// startCluster runs a whole cluster in this process: a registry on disk, the
+// catalog, a master with its log in memory and two agents whose containers are
+// fake. It gives the URL of its API and ends with the test.
+func startCluster(dir string, cleanup func(func())) (string, error) {
+	front := httptest.NewUnstartedServer(nil)
+	host := front.Listener.Addr().String()
+	var idx *index.Index
+	reg, err := server.New(server.Options{Root: filepath.Join(dir, "registry"), Durability: server.DurabilityOff,
+		OnPush: func(e server.Event) { idx.Notify(host, e.Repository) }})
+	if err != nil {
+		return "", err
+	}
+	idx = index.New(nil, index.Registry{Host: host, Source: reg})
+	ctx, cancel := context.WithCancel(context.Background())
+	m, err := master.New(ctx, master.Config{Store: mem.New(), TrustHello: true})
+	if err != nil {
+		cancel()
+		return "", err
+	}
+	agents := httptest.NewServer(m.Handler())
+	mux := http.NewServeMux()
+	catalog := api.New(api.Options{Index: idx, Planner: plan.New(idx, testEngine{m})})
+	for _, path := range api.Paths() {
+		mux.Handle(path, catalog)
+		mux.Handle(path+"/", catalog)
+	}
+	mux.Handle("/v1/", native.New(native.Config{Cluster: m}))
+	mux.Handle("/v2/", reg)
+	front.Config.Handler = mux
+	front.Start()
+	done := make(chan error, 3)
+	go func() { done <- m.Run(ctx) }()
+	for _, id := range []string{"a1", "a2"} {
+		ag, err := agent.New(agent.Config{
+			ID: cluster.AgentID(id), Hostname: id + ".test", Host: "127.0.0.1", MasterURL: agents.URL,
+			StateDir: filepath.Join(dir, id), Runner: &fake.Runner{Script: behave}, ListenAddr: "127.0.0.1:0",
+			Total: cluster.Resources{CPU: 2000, Mem: 4 << 30, Disk: 10 << 30,
+				Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31099})},
+		})
+		if err != nil {
+			cancel()
+			return "", err
+		}
+		go func() { done <- ag.Run(ctx) }()
+	}
+	cleanup(func() {
+		cancel()
+		front.CloseClientConnections()
+		front.Close()
+		agents.CloseClientConnections()
+		for range 3 {
+			<-done
+		}
+		agents.Close()
+		_ = reg.Close(context.Background()) // its directory goes with the test
+	})
+	return front.URL, nil
+}
+
+// behave is what fake containers do: services run, actions print and end.
+func behave(s runner.Spec) fake.Behaviour {
+	argv := strings.Join(s.Task.Container.Command, " ")
+	switch {
+	case strings.HasPrefix(argv, "/bin/say"):
+		return fake.Behaviour{Output: argv + "\n", Exit: &runner.Exit{}}
+	case strings.HasPrefix(argv, "/bin/fail"):
+		return fake.Behaviour{Output: "this goes wrong\n", Exit: &runner.Exit{Code: 42}}
+	}
+	return fake.Behaviour{Output: argv + "\n", TERM: &runner.Exit{}}
+}
+
+// testEngine is the master as the planner sees it.
+type testEngine struct{ *master.Master }
+
+func (e testEngine) View(context.Context) (plan.View, error) {
+	v := e.Master.View()
+	out := plan.View{Revision: v.Index()}
+	for s := range v.Services() {
+		if s.Installation != nil {
+			out.Installations = append(out.Installations, plan.Installed{Installation: *s.Installation, Removing: s.Removing})
+		}
+	}
+	for a := range v.Agents() {
+		out.Agents = append(out.Agents, plan.Node{Agent: a.Info, State: a.State, Free: a.Free()})
+	}
+	return out, nil
+}
+
+func (e testEngine) ApplyInstallation(ctx context.Context, inst cluster.Installation, spec cluster.ServiceSpec) error {
+	_, _, err := e.Submit(ctx, core.PutService{Spec: spec, Installation: &inst, Principal: inst.Principal})
+	return err
+}
+
+func (e testEngine) Remove(ctx context.Context, principal string, id cluster.ServiceID) error {
+	_, _, err := e.Submit(ctx, core.RemoveService{Service: id, Principal: principal})
+	return err
+}
+
+func (e testEngine) Run(ctx context.Context, principal string, spec cluster.RunSpec) error {
+	_, _, err := e.Submit(ctx, core.PutRun{Spec: spec, Principal: principal})
+	return err
+}

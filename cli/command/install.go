@@ -1,0 +1,247 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	catalogclient "github.com/universe-dcos/universe/catalog/client"
+	"github.com/universe-dcos/universe/catalog/plan"
+	"github.com/universe-dcos/universe/cli/render"
+	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/service"
+)
+
+// maxStale is how often a plan that went stale is made anew without anybody
+// being asked.
+const maxStale = 5
+
+// installFlags are the flags of install.
+type installFlags struct {
+	version  string
+	id       string
+	file     string
+	sets     []string
+	binds    []string
+	planOnly bool
+	detailed bool
+	noWait   bool
+	timeout  time.Duration
+}
+
+func (a *app) installCommand() *cobra.Command {
+	var f installFlags
+	c := &cobra.Command{
+		Use: "install NAME", Short: "Install a package: show the plan, ask, apply it and wait until it is ready",
+		Long: `Install a package: show the plan, ask, apply it and wait until it is ready.
+
+The plan names every release, service and resource that would be added, and is
+applied as it was shown: when the cluster has changed meanwhile, a new plan is
+shown. An interrupt stops the waiting and not the installation.
+
+A value of --set is taken as JSON where it is JSON (3, true, [1, 2], "3") and as
+text where it is not. Later values win over earlier ones and over the file.`,
+		Example: "  dcos package install spark\n  dcos package install spark --id analytics --set worker.count=3 --yes\n  dcos package install spark --plan",
+		Args:    args("NAME"), ValidArgsFunction: a.completePackages,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.install(cmd.Context(), args[0], f) },
+	}
+	c.Flags().StringVar(&f.version, "version", "", "a version or a range such as ^4 (default the newest)")
+	c.Flags().StringVar(&f.id, "id", "", "the id of the service (default the package's name)")
+	c.Flags().StringVar(&f.file, "options", "", "a file with options, JSON or YAML; - is the standard input")
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "one option, as name=value; may be repeated")
+	c.Flags().StringArrayVar(&f.binds, "bind", nil, "meet a requirement by an installation, as alias=id; may be repeated")
+	c.Flags().BoolVar(&f.planOnly, "plan", false, "show the plan and change nothing")
+	c.Flags().BoolVar(&f.planOnly, "dry-run", false, "the same as --plan")
+	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "with --plan: exit with 10 when something would change")
+	c.Flags().BoolVar(&f.noWait, "no-wait", false, "do not wait until it is ready")
+	c.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "how long to wait")
+	return c
+}
+
+// request makes the request of the command line.
+func (a *app) request(name string, f installFlags) (plan.Request, error) {
+	// name@version is what people write elsewhere.
+	name, version, _ := strings.Cut(name, "@")
+	if version != "" && f.version != "" {
+		return plan.Request{}, usage("the version is given twice, by %q and by --version", "@"+version)
+	}
+	opts, err := a.readOptions(f.file, f.sets)
+	if err != nil {
+		return plan.Request{}, err
+	}
+	r := plan.Request{Package: name, Version: f.version + version, ServiceID: cluster.ServiceID(f.id), Options: opts}
+	for _, b := range f.binds {
+		alias, id, ok := strings.Cut(b, "=")
+		if !ok || alias == "" || id == "" {
+			return r, usage("--bind %q is not of the form alias=id", b).WithHint("for example: --bind zk=my-zookeeper")
+		}
+		if r.Bind == nil {
+			r.Bind = map[string]cluster.ServiceID{}
+		}
+		r.Bind[alias] = cluster.ServiceID(id)
+	}
+	return r, nil
+}
+
+func (a *app) install(ctx context.Context, name string, f installFlags) error {
+	cat, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	req, err := a.request(name, f)
+	if err != nil {
+		return err
+	}
+	p, err := cat.Plan(ctx, req)
+	if err != nil {
+		return err
+	}
+	if f.planOnly {
+		err := a.object("Plan", p, p.Digest, func(w io.Writer) error { return writePlan(w, p, a.planStyle(a.paint.out, a.OutTerminal)) })
+		if err == nil && f.detailed && len(newServices(p)) > 0 {
+			return quiet(ExitChanges)
+		}
+		return err
+	}
+	began := a.Now()
+	if p, err = a.apply(ctx, cat, p); err != nil {
+		return err
+	}
+	if f.noWait {
+		a.say("Installation of %s is accepted. Watch it with: dcos service watch %s", p.Request.Package, target(p))
+		return a.printInstalled(ctx, cat, p, nil)
+	}
+	last, err := a.waitReady(ctx, f.timeout, newServices(p)...)
+	if err != nil {
+		return err
+	}
+	a.say("Installed %s in %s.", target(p), render.Duration(a.Now().Sub(began)))
+	return a.printInstalled(ctx, cat, p, last)
+}
+
+// apply shows a plan, asks, and applies it. When the plan went stale, the new
+// one is shown and asked for.
+func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan) (*plan.Plan, error) {
+	for try := 0; ; try++ {
+		if !a.flags.quiet {
+			if err := writePlan(a.Err, p, a.planStyle(a.paint.err, a.ErrTerminal)); err != nil {
+				return nil, err
+			}
+		}
+		if err := a.confirm("Install?"); err != nil {
+			return nil, err
+		}
+		done, err := cat.Install(ctx, p.Request, p.Digest)
+		if err == nil {
+			return done, nil
+		}
+		fresh, stale := catalogclient.StalePlan(err)
+		if !stale || try == maxStale {
+			return nil, err
+		}
+		a.say("The cluster has changed since the plan was made. This is the new plan:")
+		p = fresh
+	}
+}
+
+// newServices lists the services that a plan adds, in order.
+func newServices(p *plan.Plan) []cluster.ServiceID {
+	var ids []cluster.ServiceID
+	for _, s := range p.Steps {
+		if s.Action == plan.ActionInstall {
+			ids = append(ids, s.ServiceID)
+		}
+	}
+	return ids
+}
+
+// target is the service that was asked for, not one that it needs.
+func target(p *plan.Plan) cluster.ServiceID {
+	for _, s := range p.Steps {
+		if s.Package == p.Request.Package && !s.Auto {
+			return s.ServiceID
+		}
+	}
+	return cluster.ServiceID(p.Request.Package)
+}
+
+// printInstalled prints what was installed: its id, addresses and notes.
+func (a *app) printInstalled(ctx context.Context, cat *catalogclient.Client, p *plan.Plan, last []service.Status) error {
+	id := target(p)
+	inst, err := cat.Installation(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.object("Installation", inst, string(id), func(w io.Writer) error {
+		for _, s := range last {
+			if s.ID != id {
+				continue
+			}
+			for _, e := range s.Endpoints {
+				one := s
+				one.Endpoints = []service.EndpointStatus{e}
+				fmt.Fprintf(w, "%s: %s\n", render.Clean(e.Name), render.Clean(strings.Join(addresses(one), " ")))
+			}
+		}
+		if p.Notes != "" {
+			fmt.Fprintf(w, "\n%s\n", render.CleanText(strings.TrimSpace(p.Notes)))
+		}
+		return nil
+	})
+}
+
+func (a *app) uninstallCommand() *cobra.Command {
+	var force, noWait bool
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use: "uninstall ID", Short: "Remove a service and wait until all of it is gone", Args: args("ID"),
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.uninstall(cmd.Context(), cluster.ServiceID(args[0]), force, noWait, timeout)
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "even if another installation needs it")
+	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait until it is gone")
+	c.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
+	return c
+}
+
+func (a *app) uninstall(ctx context.Context, id cluster.ServiceID, force, noWait bool, timeout time.Duration) error {
+	cat, err := a.catalog()
+	if err != nil {
+		return err
+	}
+	inst, err := cat.Installation(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := a.confirm(fmt.Sprintf("Remove %s (package %s %s) and end all its tasks?", id, inst.Package, inst.Version)); err != nil {
+		return err
+	}
+	removal, err := cat.Uninstall(ctx, id, force)
+	// That it is being removed already is no reason not to wait for it.
+	if err != nil && !(inst.Removing && problem.Is(err, problem.Conflict)) {
+		return err
+	}
+	if !noWait {
+		if err := a.waitGone(ctx, id, timeout); err != nil {
+			return err
+		}
+	}
+	for _, o := range removal.Orphans {
+		a.say("%s was installed for it and is needed by nothing else now. Remove it with: dcos package uninstall %s", o, o)
+	}
+	return a.object("Removal", removal, string(id), func(w io.Writer) error {
+		verb := "Removed"
+		if noWait {
+			verb = "Removing"
+		}
+		_, err := fmt.Fprintf(w, "%s %s\n", verb, render.Clean(string(id)))
+		return err
+	})
+}

@@ -1,0 +1,71 @@
+package command
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"dcos": func() { os.Exit(Main(context.Background(), System(), os.Args[1:])) },
+	})
+}
+
+// TestScripts runs the transcripts of testdata/script against a whole cluster in
+// this process. `go test -run Scripts -update` rewrites what they expect.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			url, err := startCluster(t.TempDir(), env.Defer)
+			if err != nil {
+				return err
+			}
+			packages, err := filepath.Abs("testdata/packages")
+			if err != nil {
+				return err
+			}
+			env.Setenv("DCOS_URL", url)
+			env.Setenv("DCOS_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("PACKAGES", packages)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"scrub": scrub},
+	})
+}
+
+// changing is what differs from run to run, and what a transcript shows for it.
+var changing = []struct {
+	re   *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
+	{regexp.MustCompile(`Plan [0-9a-f]{12}`), "Plan DIGEST"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`(http://)?127\.0\.0\.1:3\d{4}`), "${1}HOST:PORT"},
+	{regexp.MustCompile(`\b\d+(\.\d+)?s\b`), "TIME"},
+	{regexp.MustCompile(`\b(echo[a-z0-9.-]*\.(server|action))\.[0-9a-z]+`), "$1.ID"},
+	{regexp.MustCompile(`\b(echo-(?:say|go-wrong))-[0-9a-f]{10}`), "$1-ID"},
+	{regexp.MustCompile(`\ba[12]\b`), "AGENT"},
+}
+
+// scrub copies a file, or stdout or stderr, with what changes replaced:
+//
+//	scrub stderr got.txt
+func scrub(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: scrub from to")
+	}
+	text := ts.ReadFile(args[0])
+	for _, c := range changing {
+		text = c.re.ReplaceAllString(text, c.with)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}

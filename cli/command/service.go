@@ -1,0 +1,223 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/universe-dcos/universe/cli/render"
+	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/service"
+)
+
+func (a *app) serviceCommand() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "List the services that run on the cluster", Args: args(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serviceList(cmd.Context()) },
+	}
+	show := &cobra.Command{
+		Use: "show ID", Short: "Show a service: its instances, endpoints and what it waits for", Args: args("ID"),
+		ValidArgsFunction: a.completeServices,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.serviceShow(cmd.Context(), args[0]) },
+	}
+	var timeout time.Duration
+	watch := &cobra.Command{
+		Use: "watch ID", Short: "Follow a service until all its instances are ready", Args: args("ID"),
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.serviceWatch(cmd.Context(), args[0], timeout)
+		},
+	}
+	watch.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
+	return newGroup("service", "The services that run on the cluster", list, show, watch)
+}
+
+func (a *app) serviceList(ctx context.Context) error {
+	rt, err := a.runtime()
+	if err != nil {
+		return err
+	}
+	list, err := rt.Services(ctx)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		a.say("No service runs. Install a package with: dcos package install NAME")
+	}
+	table := func() *render.Table {
+		t := &render.Table{Columns: []render.Column{
+			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "STATE"}, {Name: "READY", Right: true},
+			{Name: "AGE", Right: true}, {Name: "ENDPOINTS", Cut: true}, {Name: "GENERATION", Right: true, Wide: true},
+		}}
+		for _, s := range list {
+			t.Add(render.Text(string(s.ID)), render.Text(s.Package), render.Text(s.Version),
+				serviceCell(s.State), render.Text(fmt.Sprintf("%d/%d", s.Ready, s.Total)),
+				render.Text(a.age(s.Created)), render.Text(strings.Join(addresses(s), " ")), render.Text(fmt.Sprint(s.Generation)))
+		}
+		return t
+	}
+	return a.list("ServiceList", list, table, func() []string {
+		var ids []string
+		for _, s := range list {
+			ids = append(ids, string(s.ID))
+		}
+		return ids
+	})
+}
+
+// serviceCell is a service's state with its colour.
+func serviceCell(s service.ServiceState) render.Cell {
+	style := render.Warn
+	if s == service.ServiceRunning {
+		style = render.Good
+	}
+	return render.Cell{Text: string(s), Style: style}
+}
+
+// addresses lists a service's endpoints as people type them.
+func addresses(s service.Status) []string {
+	var out []string
+	for _, e := range s.Endpoints {
+		for _, at := range e.Addresses {
+			url := fmt.Sprintf("%s:%d", at.Host, at.Port)
+			if e.Scheme != "" {
+				url = e.Scheme + "://" + url
+			}
+			out = append(out, url)
+		}
+	}
+	return out
+}
+
+// age is how long ago t was: relative on a terminal, a time elsewhere.
+func (a *app) age(t cluster.Time) string {
+	if t == 0 {
+		return "-"
+	}
+	if !a.OutTerminal {
+		return timeOf(t).UTC().Format(time.RFC3339)
+	}
+	return render.Duration(a.Now().Sub(timeOf(t)).Truncate(time.Second))
+}
+
+func (a *app) serviceShow(ctx context.Context, id string) error {
+	rt, err := a.runtime()
+	if err != nil {
+		return err
+	}
+	s, err := rt.Service(ctx, cluster.ServiceID(id))
+	if err != nil {
+		return a.nearService(ctx, id, err)
+	}
+	return a.object("Service", s, string(s.ID), func(w io.Writer) error { return a.writeService(w, s) })
+}
+
+func (a *app) serviceWatch(ctx context.Context, id string, timeout time.Duration) error {
+	rt, err := a.runtime()
+	if err != nil {
+		return err
+	}
+	if _, err := rt.Service(ctx, cluster.ServiceID(id)); err != nil {
+		return a.nearService(ctx, id, err)
+	}
+	_, err = a.waitReady(ctx, timeout, cluster.ServiceID(id))
+	return err
+}
+
+// nearService adds the nearest services to the error for an unknown one.
+func (a *app) nearService(ctx context.Context, id string, err error) error {
+	if !problem.Is(err, problem.NotFound) {
+		return err
+	}
+	e := problem.New(problem.NotFound, "service %q does not run here", id).WithHint("list the services with: dcos service list")
+	return suggest(e, id, a.serviceIDs(ctx))
+}
+
+// serviceIDs lists the services, none when they cannot be had: it serves hints.
+func (a *app) serviceIDs(ctx context.Context) []string {
+	rt, err := a.runtime()
+	if err != nil {
+		return nil
+	}
+	list, err := rt.Services(ctx)
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, s := range list {
+		ids = append(ids, string(s.ID))
+	}
+	return ids
+}
+
+func (a *app) writeService(w io.Writer, s service.Status) error {
+	p := a.paint.out
+	fmt.Fprintf(w, "%s  %s %s  %s  %d of %d ready  role %s  since %s\n",
+		p.Sprint(render.Bold, render.Clean(string(s.ID))), render.Clean(s.Package), render.Clean(s.Version),
+		p.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total, render.Clean(string(s.Role)), a.age(s.Created))
+	t := &render.Table{Columns: []render.Column{
+		{Name: "INSTANCE"}, {Name: "STATE"}, {Name: "AGENT"}, {Name: "HOST"}, {Name: "PORTS"}, {Name: "SINCE", Right: true}, {Name: "WHY", Cut: true},
+	}}
+	for _, pod := range s.Pods {
+		for _, in := range pod.Instances {
+			t.Add(render.Text(in.Name), instanceCell(in), render.Text(string(in.Agent)), render.Text(in.Host),
+				render.Text(portList(in.Ports)), render.Text(a.age(in.Since)), render.Text(waitReason(in)))
+		}
+	}
+	fmt.Fprintln(w)
+	if err := a.table(t); err != nil {
+		return err
+	}
+	if at := addresses(s); len(at) > 0 {
+		fmt.Fprintln(w)
+		e := &render.Table{Columns: []render.Column{{Name: "ENDPOINT"}, {Name: "INSTANCE"}, {Name: "ADDRESS"}}}
+		for _, ep := range s.Endpoints {
+			one := s
+			for _, addr := range ep.Addresses {
+				one.Endpoints = []service.EndpointStatus{{Name: ep.Name, Scheme: ep.Scheme, Addresses: []service.EndpointAddress{addr}}}
+				e.Add(render.Text(ep.Name), render.Text(addr.Instance), render.Text(addresses(one)[0]))
+			}
+		}
+		return a.table(e)
+	}
+	return nil
+}
+
+func instanceCell(in service.InstanceStatus) render.Cell {
+	c := render.Cell{Text: instanceWord(in), Style: render.Warn}
+	switch in.State {
+	case service.StateReady, service.StateFinished:
+		c.Style = render.Good
+	case service.StateBackoff, service.StateUnreachable:
+		c.Style = render.Bad
+	}
+	return c
+}
+
+// portList prints named ports in order: "rpc=31000 ui=8080".
+func portList(ports map[string]uint16) string {
+	var out []string
+	for name, port := range ports {
+		out = append(out, fmt.Sprintf("%s=%d", name, port))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// completionTimeout bounds a question for shell completion.
+const completionTimeout = 300 * time.Millisecond
+
+func (a *app) completeServices(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	return a.serviceIDs(ctx), cobra.ShellCompDirectiveNoFileComp
+}

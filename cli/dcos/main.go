@@ -1,0 +1,14 @@
+// Command dcos is the command line of Universe: it finds, installs and runs
+// service packages on a cluster, and publishes them.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/universe-dcos/universe/cli/command"
+)
+
+func main() {
+	os.Exit(command.Main(context.Background(), command.System(), os.Args[1:]))
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/universe-dcos/universe/cli/universe/devnet"
+	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/cluster"
+)
+
+// minFreeDisk is what a development cluster needs for images and logs, in bytes.
+const minFreeDisk = 3 << 30
+
+// finding is the outcome of one check of the machine.
+type finding struct {
+	Name string // what was looked at
+	OK   bool
+	Seen string // what was found
+	Mend string // what to do where it is not OK
+}
+
+// examine checks what a node needs of the machine. Dir is where its state is
+// to live, bundle where containerd and its tools are.
+func examine(dir, bundle string) []finding {
+	return []finding{checkRoot(), checkOverlay(), checkCgroups(), checkNetwork(), checkBundle(bundle), checkDisk(dir)}
+}
+
+func checkRoot() finding {
+	f := finding{Name: "root", OK: os.Geteuid() == 0, Seen: fmt.Sprintf("user id %d", os.Geteuid()),
+		Mend: "run it as root: network namespaces, mounts and cgroups are root's to make"}
+	return f
+}
+
+func checkOverlay() finding {
+	f := finding{Name: "overlayfs", Seen: "in the kernel", Mend: "load the module: modprobe overlay"}
+	data, err := os.ReadFile("/proc/filesystems")
+	if err != nil {
+		f.Seen = err.Error()
+		return f
+	}
+	if f.OK = strings.Contains(string(data), "\toverlay\n"); !f.OK {
+		f.Seen = "not in /proc/filesystems"
+	}
+	return f
+}
+
+// checkCgroups looks for the controllers that limits need, in version 2 or 1.
+func checkCgroups() finding {
+	f := finding{Name: "cgroups", Mend: "boot with the cpu, memory and pids controllers (systemd.unified_cgroup_hierarchy=1), or mount them at /sys/fs/cgroup"}
+	have := map[string]bool{}
+	version := "v2"
+	if data, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		for _, c := range strings.Fields(string(data)) {
+			have[c] = true
+		}
+	} else {
+		version = "v1"
+		file, err := os.Open("/proc/self/mountinfo")
+		if err != nil {
+			f.Seen = err.Error()
+			return f
+		}
+		defer file.Close()
+		for sc := bufio.NewScanner(file); sc.Scan(); {
+			if _, opts, ok := strings.Cut(sc.Text(), " - cgroup "); ok {
+				for _, c := range strings.FieldsFunc(opts, func(r rune) bool { return r == ',' || r == ' ' }) {
+					have[c] = true
+				}
+			}
+		}
+	}
+	var missing []string
+	for _, c := range []string{"cpu", "memory", "pids"} {
+		if !have[c] {
+			missing = append(missing, c)
+		}
+	}
+	f.OK, f.Seen = len(missing) == 0, version+" with cpu, memory, pids"
+	if !f.OK {
+		f.Seen = version + " without " + strings.Join(missing, ", ")
+	}
+	return f
+}
+
+// checkNetwork makes a small network and takes it away again: nothing less
+// tells whether the kernel and our rights allow it.
+func checkNetwork() finding {
+	f := finding{Name: "network", OK: true, Seen: "bridge, veth and namespaces can be made",
+		Mend: "give CAP_NET_ADMIN and CAP_SYS_ADMIN, and a kernel with bridge, veth and network namespaces"}
+	if os.Geteuid() != 0 {
+		f.OK, f.Seen = false, "not tried: needs root"
+		return f
+	}
+	n, err := devnet.Pick(fmt.Sprintf("d%d", os.Getpid()%100000))
+	if err == nil {
+		if err = n.Create(1); err == nil {
+			err = n.Remove()
+		}
+	}
+	if err != nil {
+		f.OK, f.Seen = false, err.Error()
+	}
+	return f
+}
+
+func checkBundle(dir string) finding {
+	f := finding{Name: "containerd", OK: true, Seen: dir, Mend: "build them: make bundle; or name their directory with --bundle"}
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode()&0o111 == 0 {
+			f.OK, f.Seen = false, fmt.Sprintf("%s has no program %s", dir, name)
+			return f
+		}
+	}
+	return f
+}
+
+func checkDisk(dir string) finding {
+	f := finding{Name: "disk", Mend: fmt.Sprintf("free some space, or choose another directory with --dir; images and logs take up to %s", cluster.Bytes(minFreeDisk))}
+	at := dir
+	for {
+		if _, err := os.Stat(at); err == nil {
+			break
+		}
+		parent := filepath.Dir(at)
+		if parent == at {
+			break
+		}
+		at = parent
+	}
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(at, &st); err != nil {
+		f.Seen = fmt.Sprintf("%s: %v", at, err)
+		return f
+	}
+	free := int64(st.Bavail) * st.Bsize
+	f.OK, f.Seen = free >= minFreeDisk, fmt.Sprintf("%s free in %s", cluster.Bytes(free), at)
+	return f
+}
+
+// printFindings writes one line a finding, and the mend below what needs one.
+func printFindings(w io.Writer, fs []finding) (bad int) {
+	for _, f := range fs {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+			bad++
+		}
+		fmt.Fprintf(w, "%s  %-11s %s\n", mark, f.Name, f.Seen)
+		if !f.OK {
+			fmt.Fprintf(w, "      mend:       %s\n", f.Mend)
+		}
+	}
+	return bad
+}
+
+func doctorCommand() *cobra.Command {
+	var dir, bundle string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check what this machine lacks to be a node, and how to mend it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if bad := printFindings(cmd.OutOrStdout(), examine(dir, bundle)); bad > 0 {
+				return problem.New(problem.Invalid, "%d of the checks failed", bad).WithHint("do what the lines above say and run universe doctor again")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", defaultDevDir(), "directory the state is to live in")
+	cmd.Flags().StringVar(&bundle, "bundle", defaultBundle(), "directory of containerd, its shim and runc")
+	return cmd
+}

@@ -1,0 +1,9 @@
+// Package site is the catalog for people: pages made on the server that are
+// whole without scripts, with one small script for search as you type and for
+// pages that follow what runs. It looks at the catalog and the cluster through
+// their clients only.
+//
+// Pages: / (search), /packages/NAME (a package), /services (what runs),
+// /services/ID (a service), /nodes (agents). Everything they need is embedded;
+// nothing is fetched from elsewhere, and the content security policy says so.
+package site
