@@ -74,8 +74,8 @@ free_port() {
 ours() {
   local tag=$1 pid
   for pid in /proc/[0-9]*; do
-    if tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | grep -qF -e "$work" -e "/run/universe/$tag"; then
-      [ "${pid#/proc/}" = "$$" ] || [ "${pid#/proc/}" = "$BASHPID" ] || echo "process ${pid#/proc/}: $(tr '\0' ' ' <"$pid/cmdline" | cut -c1-100)"
+    if { tr '\0' ' ' <"$pid/cmdline"; } 2>/dev/null | grep -qF -e "$work" -e "/run/universe/$tag"; then
+      [ "${pid#/proc/}" = "$$" ] || [ "${pid#/proc/}" = "$BASHPID" ] || echo "process ${pid#/proc/}: $({ tr '\0' ' ' <"$pid/cmdline" | cut -c1-100; } 2>/dev/null)"
     fi
   done
   grep -F -e "$work" -e "/run/universe/$tag" /proc/mounts | awk '{print "mount " $2}' || true
@@ -137,7 +137,7 @@ worker_pids() {
   for ns in /run/netns/uv-"$tag"-*; do
     for pid in /proc/[0-9]*; do
       [ "$(stat -Lc %i "$pid/ns/net" 2>/dev/null)" = "$(stat -Lc %i "$ns")" ] || continue
-      tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | grep -q 'deploy\.worker\.Worker' && echo "${pid#/proc/}"
+      { tr '\0' ' ' <"$pid/cmdline"; } 2>/dev/null | grep -q 'deploy\.worker\.Worker' && echo "${pid#/proc/}"
     done
   done
   return 0
@@ -154,7 +154,7 @@ for t in json.load(sys.stdin)["items"]:
 kill_worker() {
   local tag=$1 before pid i
   before=$(running_workers)
-  pid=$(worker_pids "$tag" | head -n 1)
+  read -r pid _ <<<"$(worker_pids "$tag" | tr '\n' ' ')"
   [ -n "$pid" ] || fail "no worker process was found"
   printf '$ kill -9 %s   # the container of a worker\n' "$pid"
   kill -9 "$pid"

@@ -75,7 +75,7 @@ func (a *app) search(ctx context.Context, query string, limit int) error {
 
 func searchTable(items []catalog.Listing, installed map[string]bool) *render.Table {
 	t := &render.Table{Columns: []render.Column{
-		{Name: "NAME"}, {Name: "VERSION"}, {Name: "APP"}, {Name: "STATUS"}, {Name: "SUMMARY", Cut: true},
+		{Name: "NAME"}, {Name: "VERSION"}, {Name: "APP", Sparse: true}, {Name: "STATUS", Sparse: true}, {Name: "SUMMARY", Cut: true},
 		{Name: "VERSIONS", Right: true, Wide: true}, {Name: "CATEGORIES", Wide: true}, {Name: "LICENSES", Wide: true},
 	}}
 	for _, l := range items {
@@ -133,8 +133,8 @@ func (a *app) installed(ctx context.Context) error {
 	states := a.serviceStates(ctx)
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
-			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "NEWEST"}, {Name: "STATE"}, {Name: "AGE", Right: true},
-			{Name: "REQUIRED BY", Cut: true}, {Name: "BY", Wide: true}, {Name: "REPOSITORY", Wide: true}, {Name: "DIGEST", Wide: true},
+			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "NEWEST", Sparse: true}, {Name: "STATE"}, {Name: "AGE", Right: true},
+			{Name: "REQUIRED BY", Cut: true, Sparse: true}, {Name: "BY", Wide: true}, {Name: "REPOSITORY", Wide: true}, {Name: "DIGEST", Wide: true},
 		}}
 		for _, i := range list {
 			var needed []string

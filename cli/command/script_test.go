@@ -2,9 +2,12 @@ package command
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the transcripts of testdata/script against a whole cluster in
-// this process. `go test -run Scripts -update` rewrites what they expect.
+// this process. `UPDATE=1 go test -run Scripts` rewrites what they expect.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -37,7 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PACKAGES", packages)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"scrub": scrub},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"scrub": scrub, "fails": fails},
 	})
 }
 
@@ -49,11 +52,28 @@ var changing = []struct {
 	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
 	{regexp.MustCompile(`Plan [0-9a-f]{12}`), "Plan DIGEST"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
-	{regexp.MustCompile(`(http://)?127\.0\.0\.1:3\d{4}`), "${1}HOST:PORT"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "HOST:PORT"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?s\b`), "TIME"},
 	{regexp.MustCompile(`\b(echo[a-z0-9.-]*\.(server|action))\.[0-9a-z]+`), "$1.ID"},
 	{regexp.MustCompile(`\b(echo-(?:say|go-wrong))-[0-9a-f]{10}`), "$1-ID"},
 	{regexp.MustCompile(`\ba[12]\b`), "AGENT"},
+}
+
+// fails runs a command and checks the code it ends with:
+//
+//	fails 3 dcos service show nope
+func fails(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: fails code command...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		ts.Fatalf("ended with %v, want exit code %s", err, args[0])
+	}
+	if got := strconv.Itoa(exit.ExitCode()); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
 }
 
 // scrub copies a file, or stdout or stderr, with what changes replaced:

@@ -53,7 +53,7 @@ func (a *app) serviceList(ctx context.Context) error {
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
 			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "STATE"}, {Name: "READY", Right: true},
-			{Name: "AGE", Right: true}, {Name: "ENDPOINTS", Cut: true}, {Name: "GENERATION", Right: true, Wide: true},
+			{Name: "AGE", Right: true}, {Name: "ENDPOINTS", Cut: true, Sparse: true}, {Name: "GENERATION", Right: true, Wide: true},
 		}}
 		for _, s := range list {
 			t.Add(render.Text(string(s.ID)), render.Text(s.Package), render.Text(s.Version),
@@ -162,7 +162,7 @@ func (a *app) writeService(w io.Writer, s service.Status) error {
 		p.Sprint(render.Bold, render.Clean(string(s.ID))), render.Clean(s.Package), render.Clean(s.Version),
 		p.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total, render.Clean(string(s.Role)), a.age(s.Created))
 	t := &render.Table{Columns: []render.Column{
-		{Name: "INSTANCE"}, {Name: "STATE"}, {Name: "AGENT"}, {Name: "HOST"}, {Name: "PORTS"}, {Name: "SINCE", Right: true}, {Name: "WHY", Cut: true},
+		{Name: "INSTANCE"}, {Name: "STATE"}, {Name: "AGENT"}, {Name: "HOST"}, {Name: "PORTS"}, {Name: "SINCE", Right: true}, {Name: "WHY", Cut: true, Sparse: true},
 	}}
 	for _, pod := range s.Pods {
 		for _, in := range pod.Instances {

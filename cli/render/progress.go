@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
 // ItemState is where one thing in a progress tree stands.
@@ -286,5 +288,5 @@ func (p *Progress) bar(done, total int64) string {
 	if total > 0 {
 		full = int(min(done, total) * barCells / total)
 	}
-	return "[" + strings.Repeat("#", full) + strings.Repeat("-", barCells-full) + "] " + Bytes(done) + " of " + Bytes(total)
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", barCells-full) + "] " + cluster.Bytes(done) + " of " + cluster.Bytes(total)
 }

@@ -3,15 +3,17 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
 // Column is a column of a table.
 type Column struct {
-	Name  string // upper case
-	Right bool   // aligned to the right: numbers
-	Wide  bool   // shown by the wide format only
-	Cut   bool   // may be shortened to make a row fit a terminal
+	Name   string // upper case
+	Right  bool   // aligned to the right: numbers
+	Wide   bool   // shown by the wide format only
+	Cut    bool   // may be shortened to make a row fit a terminal
+	Sparse bool   // left out where no row has a value
 }
 
 // Cell is one value. Its text is cleaned when it is printed.
@@ -78,7 +80,7 @@ func (t *Table) layout(o TableOptions) ([]Column, [][]Cell) {
 	var cols []Column
 	var at []int
 	for i, c := range t.Columns {
-		if !c.Wide || o.Wide {
+		if (!c.Wide || o.Wide) && (!c.Sparse || t.filled(i)) {
 			cols, at = append(cols, c), append(at, i)
 		}
 	}
@@ -92,6 +94,11 @@ func (t *Table) layout(o TableOptions) ([]Column, [][]Cell) {
 		}
 	}
 	return cols, grid
+}
+
+// filled reports whether a row has a value in column i.
+func (t *Table) filled(i int) bool {
+	return slices.ContainsFunc(t.Rows, func(row []Cell) bool { return i < len(row) && row[i].Text != "" })
 }
 
 // shrink takes cells from the columns that may be cut, the widest first, until

@@ -46,6 +46,19 @@ func TestTable_formats(t *testing.T) {
 	}
 }
 
+func TestTable_leavesOutAnEmptySparseColumn(t *testing.T) {
+	tab := &Table{Columns: []Column{{Name: "A"}, {Name: "B", Sparse: true}, {Name: "C", Sparse: true}}}
+	tab.Add(Text("1"), Text(""), Text(""))
+	tab.Add(Text("2"), Text(""), Text("x"))
+	var b strings.Builder
+	if err := tab.Write(&b, TableOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "A  C\n1\n2  x\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
 func TestTable_paintsTextAndNotPadding(t *testing.T) {
 	var b strings.Builder
 	if err := sample().Write(&b, TableOptions{Paint: true, Width: 40}); err != nil {

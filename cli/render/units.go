@@ -18,12 +18,12 @@ func Bytes(n int64) string {
 	return cluster.Bytes(n)
 }
 
-// Duration prints d shortly: "0.4s", "12s", "3m05s", "2h10m", "4d".
+// Duration prints d shortly: "0.4s", "3s", "12s", "3m05s", "2h10m", "4d".
 func Duration(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0s"
-	case d < 10*time.Second:
+	case d < 10*time.Second && d%time.Second != 0:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))

@@ -7,7 +7,7 @@ import (
 
 func TestUnits(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 400 * time.Millisecond: "0.4s", 12 * time.Second: "12s",
+		-time.Second: "0s", 400 * time.Millisecond: "0.4s", 12 * time.Second: "12s", 3 * time.Second: "3s", 0: "0s",
 		185 * time.Second: "3m05s", 130 * time.Minute: "2h10m", 100 * time.Hour: "4d",
 	} {
 		if got := Duration(d); got != want {
