@@ -21,8 +21,9 @@ import (
 // actions are read from the cluster, so that help and completion know them.
 func (a *app) attachActions(ctx context.Context, root *cobra.Command, args []string) error {
 	line := args
+	completing := false
 	if len(line) > 0 && (line[0] == cobra.ShellCompRequestCmd || line[0] == cobra.ShellCompNoDescRequestCmd) {
-		line = line[1:]
+		line, completing = line[1:], true
 		if len(line) < 2 { // the first word itself is being completed
 			return nil
 		}
@@ -42,6 +43,9 @@ func (a *app) attachActions(ctx context.Context, root *cobra.Command, args []str
 	}
 	cmd, err := a.serviceActions(ctx, root, word)
 	if err != nil {
+		if completing {
+			return nil
+		}
 		return err
 	}
 	root.AddCommand(cmd)
@@ -60,6 +64,10 @@ func (a *app) serviceActions(ctx context.Context, root *cobra.Command, word stri
 	}
 	inst, err := findInstallation(root, list, word)
 	if err != nil {
+		if d, derr := cat.Package(ctx, word, ""); derr == nil {
+			return nil, usage("package %s is in the catalog and not installed", d.Package.Name).
+				WithHint("install it with: dcos package install %s", d.Package.Name)
+		}
 		return nil, err
 	}
 	actions, err := cat.Actions(ctx, inst.ID)
@@ -67,7 +75,6 @@ func (a *app) serviceActions(ctx context.Context, root *cobra.Command, word stri
 		return nil, err
 	}
 	cmd := newGroup(word, fmt.Sprintf("Actions of service %s (package %s %s)", inst.ID, inst.Package, inst.Version))
-	cmd.GroupID = groupActions
 	for _, act := range actions {
 		a.addAction(cmd, inst.ID, act)
 	}

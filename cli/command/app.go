@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -122,13 +123,20 @@ func (a *app) progress() *render.Progress {
 	}
 	return render.NewProgress(a.Err, render.ProgressOptions{
 		Terminal: a.animated(), Width: func() int { return cmp.Or(a.width(true), 80) }, MaxLines: lines,
-		Quiet: a.flags.quiet, Paint: a.paint.err, Symbols: a.symbols(), Now: a.Now,
+		Quiet: a.silent(), Paint: a.paint.err, Symbols: a.symbols(), Now: a.Now,
 	})
 }
 
-// say prints a line for people on the error stream, unless -q is given.
+// silent reports whether plans, progress and hints are left out: by -q, and for
+// a program that reads JSON or YAML and finds errors as such on the error stream.
+func (a *app) silent() bool {
+	machine := a.format == render.FormatJSON || a.format == render.FormatYAML
+	return a.flags.quiet || machine && !a.ErrTerminal
+}
+
+// say prints a line for people on the error stream, unless it is to be silent.
 func (a *app) say(format string, args ...any) {
-	if !a.flags.quiet {
+	if !a.silent() {
 		fmt.Fprintln(a.Err, render.CleanText(fmt.Sprintf(format, args...)))
 	}
 }
@@ -162,7 +170,7 @@ const maxAnswer = 1024
 
 // confirm asks a yes-or-no question; no answer is no. A no, and a question that
 // cannot be asked, end the command with ExitUsage.
-func (a *app) confirm(question string) error {
+func (a *app) confirm(ctx context.Context, question string) error {
 	if a.flags.yes {
 		return nil
 	}
@@ -170,13 +178,21 @@ func (a *app) confirm(question string) error {
 		return usage("this needs a confirmation, and there is nobody to ask").WithHint("add --yes to go ahead")
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(io.LimitReader(a.In, maxAnswer)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return nil
+	answer := make(chan string, 1)
+	go func() {
+		// A read of a terminal cannot be broken off; after an interrupt the
+		// program ends and this with it. A read that fails is no answer.
+		line, _ := bufio.NewReader(io.LimitReader(a.In, maxAnswer)).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
 	}
 	a.say("Nothing was changed.")
 	return quiet(ExitUsage)

@@ -142,7 +142,8 @@ func (a *app) clusterSetup(ctx context.Context, rawURL, name, reg string) error 
 			return fmt.Errorf("--registry: %w", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, setupTimeout,
+		problem.New(problem.Unavailable, "nothing answered within %s", setupTimeout))
 	defer cancel()
 	if err := a.ping(ctx, base); err != nil {
 		return err

@@ -128,12 +128,12 @@ func (a *app) install(ctx context.Context, name string, f installFlags) error {
 // one is shown and asked for.
 func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan) (*plan.Plan, error) {
 	for try := 0; ; try++ {
-		if !a.flags.quiet {
+		if !a.silent() {
 			if err := writePlan(a.Err, p, a.planStyle(a.paint.err, a.ErrTerminal)); err != nil {
 				return nil, err
 			}
 		}
-		if err := a.confirm("Install?"); err != nil {
+		if err := a.confirm(ctx, "Install?"); err != nil {
 			return nil, err
 		}
 		done, err := cat.Install(ctx, p.Request, p.Digest)
@@ -220,7 +220,7 @@ func (a *app) uninstall(ctx context.Context, id cluster.ServiceID, force, noWait
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(fmt.Sprintf("Remove %s (package %s %s) and end all its tasks?", id, inst.Package, inst.Version)); err != nil {
+	if err := a.confirm(ctx, fmt.Sprintf("Remove %s (package %s %s) and end all its tasks?", id, inst.Package, inst.Version)); err != nil {
 		return err
 	}
 	removal, err := cat.Uninstall(ctx, id, force)

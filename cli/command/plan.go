@@ -98,7 +98,7 @@ func planFacts(p *plan.Plan) [][2]string {
 		}
 		licenses = append(licenses, s.Licenses...)
 		if len(s.Changed) > 0 {
-			facts = append(facts, [2]string{"Options", fmt.Sprintf("%s: %s differ from the defaults", s.ServiceID, strings.Join(s.Changed, ", "))})
+			facts = append(facts, [2]string{"Options", fmt.Sprintf("of %s, not at their defaults: %s", s.ServiceID, strings.Join(s.Changed, ", "))})
 		}
 		for _, b := range s.Bindings {
 			facts = append(facts, [2]string{"Bindings", fmt.Sprintf("%s of %s is %s", b.Alias, s.ServiceID, b.ServiceID)})

@@ -22,7 +22,13 @@ func Main(ctx context.Context, deps Deps, args []string) int {
 	defer stop()
 	a := &app{Deps: deps}
 	err := a.run(ctx, args)
-	if err != nil {
+	var said *exitError
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil && !errors.As(err, &said):
+		a.say("\nInterrupted.")
+		return ExitInterrupted
+	default:
 		a.fail(err)
 	}
 	return exitCode(err)
@@ -57,6 +63,7 @@ with "universe dev". The verbs of an installed package are commands too:
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.settle() },
 		Args:              cobra.ArbitraryArgs,
 		RunE:              group,
+		ValidArgsFunction: a.completeServices,
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -64,7 +71,8 @@ with "universe dev". The verbs of an installed package are commands too:
 	root.SetVersionTemplate("dcos {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	a.globalFlags(root.PersistentFlags())
-	root.AddGroup(&cobra.Group{ID: groupMain, Title: "Commands:"}, &cobra.Group{ID: groupActions, Title: "Actions:"})
+	root.SetGlobalNormalizationFunc(sameFlag)
+	root.AddGroup(&cobra.Group{ID: groupMain, Title: "Commands:"}, &cobra.Group{ID: groupShort, Title: "Shortcuts:"})
 	for _, c := range []*cobra.Command{
 		a.packageCommand(), a.serviceCommand(), a.taskCommand(), a.nodeCommand(),
 		a.clusterCommand(), a.eventsCommand(), a.versionCommand(),
@@ -72,13 +80,25 @@ with "universe dev". The verbs of an installed package are commands too:
 		c.GroupID = groupMain
 		root.AddCommand(c)
 	}
+	for _, s := range []struct {
+		name string
+		cmd  *cobra.Command
+	}{
+		{"install", a.installCommand()}, {"uninstall", a.uninstallCommand()},
+		{"ps", a.serviceListCommand()}, {"logs", a.taskLogCommand()},
+	} {
+		_, rest, _ := strings.Cut(s.cmd.Use, " ")
+		s.cmd.Use = strings.TrimSpace(s.name + " " + rest)
+		s.cmd.GroupID = groupShort
+		root.AddCommand(s.cmd)
+	}
 	return root
 }
 
 // The groups of commands in the help of the root.
 const (
-	groupMain    = "main"
-	groupActions = "actions"
+	groupMain  = "main"
+	groupShort = "short"
 )
 
 func (a *app) globalFlags(f *pflag.FlagSet) {
@@ -93,12 +113,14 @@ func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.BoolVar(&a.flags.noInput, "no-input", false, "fail where a question would be asked")
 	f.StringVar(&a.flags.cluster, "cluster", "", "the cluster to use: a name or a URL (default the attached one)")
 	f.BoolVar(&a.flags.accessible, "accessible", false, "no animation and no symbols")
-	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "context" {
-			name = "cluster"
-		}
-		return pflag.NormalizedName(name)
-	})
+}
+
+// sameFlag makes --context the same flag as --cluster.
+func sameFlag(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "context" {
+		name = "cluster"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // group is what a command does that only holds others: help, or an error that

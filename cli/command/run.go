@@ -126,58 +126,53 @@ func (f *runFollower) launched(ctx context.Context) (job.Status, error) {
 	return s, err
 }
 
-// output copies the output until the run has ended. A stream that breaks off is
-// taken up where it broke.
+// output copies the output until the run has ended and nothing more comes. A
+// stream that breaks off is taken up where it broke.
 func (f *runFollower) output(ctx context.Context, s job.Status) (job.Status, error) {
-	quiet := render.NewProgress(f.Err, render.ProgressOptions{Quiet: true, Now: f.Now})
-	for {
-		if err := f.copy(ctx, s.Task); err != nil {
-			return s, err
-		}
+	hidden := render.NewProgress(f.Err, render.ProgressOptions{Quiet: true, Now: f.Now})
+	for tries := 0; ; {
 		final := s.State.Final()
-		now, err := f.poll(ctx, quiet, func(job.Status) bool { return true })
+		n, whole, err := f.copy(ctx, s.Task)
 		if err != nil {
 			return s, err
 		}
-		s = now
-		// Only what was copied after the end is known to be all of it.
-		if final {
+		switch {
+		case final && whole && n == 0:
 			return s, nil
-		}
-		if !s.State.Final() {
-			if s, err = f.pause(ctx, quiet, s); err != nil {
-				return s, err
+		case final:
+			if tries++; tries > maxLogTries {
+				f.say("The output may be incomplete; see: dcos task log %s", s.Task)
+				return s, nil
 			}
 		}
+		// The first look is at once: most streams end because the run did.
+		looks := 0
+		s, err = f.poll(ctx, hidden, func(now job.Status) bool {
+			looks++
+			return now.State.Final() && (whole || looks > 1) || looks > 2
+		})
+		if err != nil {
+			return s, err
+		}
 	}
 }
 
-// pause waits for the next beat, so that a log that cannot be had yet is not
-// asked for all the time.
-func (f *runFollower) pause(ctx context.Context, show *render.Progress, last job.Status) (job.Status, error) {
-	first := true
-	s, err := f.poll(ctx, show, func(job.Status) bool {
-		defer func() { first = false }()
-		return !first
-	})
-	if err != nil {
-		return last, err
-	}
-	return s, nil
-}
+// maxLogTries is how often the rest of the output is asked for after the end.
+const maxLogTries = 8
 
-// copy prints the output of the task from where it was left. That the output
-// cannot be had now is no error: the agent may be starting, or away for a moment.
-func (f *runFollower) copy(ctx context.Context, id cluster.TaskID) error {
+// copy prints the output of the task from where it was left; whole says that
+// the stream came to an end. That the output cannot be had now is no error: the
+// agent may be starting, or away for a moment.
+func (f *runFollower) copy(ctx context.Context, id cluster.TaskID) (n int64, whole bool, _ error) {
 	r, err := f.rt.TaskLog(ctx, id, runtimeclient.LogOptions{Offset: f.written, Follow: true})
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return 0, false, context.Cause(ctx)
 	}
 	if err != nil {
 		if problem.Is(err, problem.Unavailable) || problem.Is(err, problem.NotFound) {
-			return nil
+			return 0, false, nil
 		}
-		return err
+		return 0, false, err
 	}
 	defer r.Close()
 	out := &countingWriter{w: f.Out}
@@ -185,11 +180,11 @@ func (f *runFollower) copy(ctx context.Context, id cluster.TaskID) error {
 	f.written += out.n
 	switch {
 	case out.err != nil:
-		return fmt.Errorf("print the output: %w", out.err)
+		return out.n, false, fmt.Errorf("print the output: %w", out.err)
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return out.n, false, context.Cause(ctx)
 	}
-	return nil // the stream ended or broke; the status of the run says which
+	return out.n, err == nil, nil
 }
 
 // countingWriter counts what was written and remembers the error of writing.

@@ -9,8 +9,12 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	runtimeclient "github.com/universe-dcos/universe/runtime/client"
+	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PACKAGES", packages)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"scrub": scrub, "fails": fails},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"scrub": scrub, "fails": fails, "waitfor": waitFor},
 	})
 }
 
@@ -73,6 +77,19 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got := strconv.Itoa(exit.ExitCode()); got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// waitFor waits until a service is known to the cluster:
+//
+//	waitfor echo
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	rt, err := runtimeclient.New(ts.Getenv("DCOS_URL"), nil)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for range rt.Events(ctx, runtimeclient.EventOptions{Service: cluster.ServiceID(args[0])}) {
+		return
 	}
 }
 

@@ -16,11 +16,14 @@ import (
 	"github.com/universe-dcos/universe/runtime/service"
 )
 
-func (a *app) serviceCommand() *cobra.Command {
-	list := &cobra.Command{
+func (a *app) serviceListCommand() *cobra.Command {
+	return &cobra.Command{
 		Use: "list", Short: "List the services that run on the cluster", Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serviceList(cmd.Context()) },
 	}
+}
+
+func (a *app) serviceCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use: "show ID", Short: "Show a service: its instances, endpoints and what it waits for", Args: args("ID"),
 		ValidArgsFunction: a.completeServices,
@@ -35,7 +38,7 @@ func (a *app) serviceCommand() *cobra.Command {
 		},
 	}
 	watch.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
-	return newGroup("service", "The services that run on the cluster", list, show, watch)
+	return newGroup("service", "The services that run on the cluster", a.serviceListCommand(), show, watch)
 }
 
 func (a *app) serviceList(ctx context.Context) error {

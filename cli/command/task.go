@@ -24,18 +24,6 @@ func (a *app) taskCommand() *cobra.Command {
 	}
 	list.Flags().BoolVarP(&all, "all", "a", false, "with those that have ended")
 	list.Flags().StringVar(&ofService, "service", "", "of this service only")
-	var follow bool
-	var tail int64
-	log := &cobra.Command{
-		Use: "log ID", Short: "Print what a task has written",
-		Long: "Print what a task has written. ID is the task's id, or a part of it that only one task has.",
-		Args: args("ID"), ValidArgsFunction: a.completeTasks,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.taskLog(cmd.Context(), args[0], follow, tail)
-		},
-	}
-	log.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task has ended")
-	log.Flags().Int64Var(&tail, "tail", 0, "begin this many lines before the end (default all that is kept)")
 	var grace time.Duration
 	kill := &cobra.Command{
 		Use: "kill ID", Short: "End a task; a service starts another in its place", Args: args("ID"),
@@ -43,7 +31,23 @@ func (a *app) taskCommand() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.taskKill(cmd.Context(), args[0], grace) },
 	}
 	kill.Flags().DurationVar(&grace, "grace", 0, "time from TERM to KILL (default the task's own)")
-	return newGroup("task", "The tasks of the cluster", list, log, kill)
+	return newGroup("task", "The tasks of the cluster", list, a.taskLogCommand(), kill)
+}
+
+func (a *app) taskLogCommand() *cobra.Command {
+	var follow bool
+	var tail int64
+	c := &cobra.Command{
+		Use: "log ID", Short: "Print what a task has written",
+		Long: "Print what a task has written. ID is the task's id, or a part of it that only one task has.",
+		Args: args("ID"), ValidArgsFunction: a.completeTasks,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.taskLog(cmd.Context(), args[0], follow, tail)
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task has ended")
+	c.Flags().Int64Var(&tail, "tail", 0, "begin this many lines before the end (default all that is kept)")
+	return c
 }
 
 func (a *app) taskList(ctx context.Context, ofService string, all bool) error {
@@ -189,7 +193,7 @@ func (a *app) taskKill(ctx context.Context, part string, grace time.Duration) er
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(fmt.Sprintf("End task %s?", id)); err != nil {
+	if err := a.confirm(ctx, fmt.Sprintf("End task %s?", id)); err != nil {
 		return err
 	}
 	rt, err := a.runtime()

@@ -97,7 +97,7 @@ func (a *app) signalEvents(ctx context.Context, rt *runtimeclient.Client, ids []
 // and an interrupt say how to go on.
 func (a *app) waitReady(ctx context.Context, timeout time.Duration, ids ...cluster.ServiceID) ([]service.Status, error) {
 	rt, err := a.runtime()
-	if err != nil {
+	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
 	show := a.progress()
@@ -206,7 +206,7 @@ func removalItem(s service.Status, now time.Time) render.Item {
 	for _, p := range s.Pods {
 		for _, in := range p.Instances {
 			it := instanceItem(string(s.ID), in, now)
-			it.Why, it.State = "", render.ItemWorking
+			it.Why, it.Note, it.State = "", "", render.ItemWorking
 			root.Children = append(root.Children, it)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -44,8 +43,6 @@ type Config struct {
 	// Clusters are the known clusters by name.
 	Clusters map[string]Cluster `toml:"clusters,omitempty"`
 }
-
-var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 // Dir is the configuration directory that the environment asks for.
 func Dir(getenv func(string) string) (string, error) {
@@ -114,9 +111,13 @@ func (c *Config) validate(path string) error {
 	return nil
 }
 
+// MaxName bounds the name of a cluster, in bytes.
+const MaxName = 63
+
 // ValidName checks the name of a cluster.
 func ValidName(name string) error {
-	if nameRE.MatchString(name) {
+	const first = "abcdefghijklmnopqrstuvwxyz0123456789"
+	if name != "" && len(name) <= MaxName && strings.Contains(first, name[:1]) && strings.Trim(name, first+"._-") == "" {
 		return nil
 	}
 	return problem.New(problem.Invalid, "%q is not a name for a cluster", name).

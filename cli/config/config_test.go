@@ -158,3 +158,16 @@ func TestSelect_order(t *testing.T) {
 		t.Errorf("the only cluster: %q, %v", name, err)
 	}
 }
+
+func TestValidName(t *testing.T) {
+	for _, ok := range []string{"a", "9", "dev", "prod-eu.1_x", strings.Repeat("a", MaxName)} {
+		if err := ValidName(ok); err != nil {
+			t.Errorf("%q: %v", ok, err)
+		}
+	}
+	for _, bad := range []string{"", "-a", ".a", "A", "a b", "a/b", "ä", "a\x1b", strings.Repeat("a", MaxName+1)} {
+		if ValidName(bad) == nil {
+			t.Errorf("%q passed", bad)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
-	"golang.org/x/sys/unix"
 
 	"github.com/universe-dcos/universe/internal/problem"
 )
@@ -47,6 +45,9 @@ type Daemon struct {
 	// State keeps the socket, the log and what ends with the machine's
 	// uptime. Absolute, at most 80 bytes; made when missing.
 	State string
+	// Cgroup is the parent of the containers' cgroups; empty: one named after
+	// State. It must be this daemon's alone, since Stop ends all that is in it.
+	Cgroup string
 	// Logger is for starts and ends; nil: silent.
 	Logger *slog.Logger
 }
@@ -58,7 +59,7 @@ func (d *Daemon) Socket() string { return filepath.Join(d.State, "containerd.soc
 func (d *Daemon) Log() string { return filepath.Join(d.State, "containerd.log") }
 
 // Options are those of a Runner on this daemon for one namespace; the caller
-// adds what else it wants.
+// adds what else it wants, but for CgroupParent, which Stop has to know (Daemon.Cgroup).
 func (d *Daemon) Options(namespace string) Options {
 	return Options{
 		Socket: d.Socket(), Namespace: namespace, Runc: filepath.Join(d.Bundle, "runc"),
@@ -72,9 +73,12 @@ func (d *Daemon) short() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// cgroup is the parent of all containers' cgroups of this daemon: Stop can
-// take it away whole without harm to another cluster on the machine.
-func (d *Daemon) cgroup() string { return "/universe-" + d.short() }
+func (d *Daemon) cgroup() string {
+	if d.Cgroup != "" {
+		return d.Cgroup
+	}
+	return "/universe-" + d.short()
+}
 
 // shimSockets is a short directory for the sockets of the shims, since theirs
 // are long names: of this daemon alone.
@@ -95,7 +99,10 @@ func (d *Daemon) Start(ctx context.Context) error {
 	}
 	if pid, err := d.PID(); err == nil {
 		d.logger().Info("containerd is running already", "pid", pid, "socket", d.Socket())
-		return d.await(ctx, nil)
+		if gone, err := d.await(ctx, pid); !gone {
+			return err
+		}
+		// It ended just now: it is as if none had been running.
 	}
 	if err := d.writeConfig(); err != nil {
 		return fmt.Errorf("configuration of containerd in %s: %w", d.State, err)
@@ -105,10 +112,14 @@ func (d *Daemon) Start(ctx context.Context) error {
 		return fmt.Errorf("start containerd: %w", err)
 	}
 	d.logger().Info("containerd started", "pid", cmd.Process.Pid, "socket", d.Socket())
-	ended := make(chan error, 1)
 	// A child must be waited for, or it stays as a zombie; it may well live longer than we.
-	go func() { ended <- cmd.Wait() }()
-	return d.await(ctx, ended)
+	go func() { _ = cmd.Wait() }()
+	gone, err := d.await(ctx, cmd.Process.Pid)
+	if gone {
+		return problem.New(problem.Unavailable, "containerd ended at its start: %s", d.lastWords()).
+			WithHint("its log is %s", d.Log())
+	}
+	return err
 }
 
 // check names what is missing before anything is tried.
@@ -117,9 +128,9 @@ func (d *Daemon) check() error {
 		return problem.New(problem.Forbidden, "containerd needs root, and this process runs as uid %d", os.Geteuid()).
 			WithHint("run it as root, for example with sudo")
 	}
-	for _, dir := range []string{d.Bundle, d.Root, d.State} {
-		if !filepath.IsAbs(dir) {
-			return problem.New(problem.Invalid, "directory %q of containerd is not an absolute path", dir)
+	for _, dir := range []string{d.Bundle, d.Root, d.State, d.cgroup()} {
+		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || dir == "/" {
+			return problem.New(problem.Invalid, "directory %q of containerd is not a clean absolute path below /", dir)
 		}
 	}
 	if n := len(d.Socket()); n > maxSocketPath {
@@ -135,52 +146,59 @@ func (d *Daemon) check() error {
 	return nil
 }
 
-// PID is the process that listens on the socket; an error when nobody does.
+// PID is the daemon's process, also while it boots and does not answer yet; an
+// error when there is none. A process is ours when it was started with our
+// configuration file.
 func (d *Daemon) PID() (int, error) {
-	conn, err := net.Dial("unix", d.Socket())
-	if err != nil {
-		return 0, err
+	for pid, args := range processes {
+		if filepath.Base(args[0]) == "containerd" && flag(args, "--config") == d.configFile() {
+			return pid, nil
+		}
 	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	cerr := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err := errors.Join(cerr, err); err != nil {
-		return 0, err
-	}
-	return int(cred.Pid), nil
+	return 0, fmt.Errorf("no containerd runs with %s", d.configFile())
 }
 
-// await waits until the daemon answers, or has ended.
-func (d *Daemon) await(ctx context.Context, ended <-chan error) error {
+// await waits until the daemon answers, or process pid has ended.
+func (d *Daemon) await(ctx context.Context, pid int) (gone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, bootLimit)
-	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- awaitExit(ctx, pid) }()
+	watching := true
+	defer func() {
+		cancel()
+		if watching {
+			<-ended
+		}
+	}()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		err := d.ping(ctx)
 		if err == nil {
-			return nil
+			return false, nil
 		}
 		select {
 		case werr := <-ended:
-			return problem.New(problem.Unavailable, "containerd ended at its start (%v): %s", werr, d.lastWords()).
-				WithHint("its log is %s", d.Log())
-		case <-ctx.Done():
-			return problem.New(problem.Unavailable, "containerd at %s does not answer: %w", d.Socket(), err).
-				WithHint("its log is %s", d.Log())
+			watching = false
+			if ctx.Err() == nil {
+				return werr == nil, werr
+			}
 		case <-tick.C:
+		}
+		if ctx.Err() != nil {
+			return false, problem.New(problem.Unavailable, "containerd at %s does not answer: %w", d.Socket(), err).
+				WithHint("its log is %s", d.Log())
 		}
 	}
 }
 
 func (d *Daemon) ping(ctx context.Context) error {
-	if _, err := d.PID(); err != nil {
+	// The client would wait for a socket that is not there yet.
+	conn, err := net.Dial("unix", d.Socket())
+	if err != nil {
 		return err
 	}
+	conn.Close()
 	c, err := client.New(d.Socket(), client.WithTimeout(maxReconnect))
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/identifiers"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/log"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
@@ -77,14 +78,15 @@ const (
 
 // Runner is a runner.Runner on containerd.
 type Runner struct {
-	opts     Options
-	client   *client.Client
-	resolver remotes.Resolver
-	pool     *http.Client
-	log      *slog.Logger
-	nofile   uint64
-	swap     bool          // the kernel accounts for swap
-	starts   chan struct{} // a token for each start under way
+	opts      Options
+	client    *client.Client
+	resolver  remotes.Resolver
+	pool      *http.Client
+	log       *slog.Logger
+	clientLog *log.Entry // containerd's client logs through the context
+	nofile    uint64
+	swap      bool          // the kernel accounts for swap
+	starts    chan struct{} // a token for each start under way
 
 	mu       sync.Mutex
 	pulls    map[string]*pull          // images being prepared
@@ -111,7 +113,7 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 		return nil, fmt.Errorf("containerd at %s: %w", o.Socket, errors.Join(runner.ErrUnavailable, err))
 	}
 	r := &Runner{
-		opts: o, client: c, log: o.Logger, nofile: maxFiles(), swap: accountsSwap(),
+		opts: o, client: c, log: o.Logger, clientLog: clientLog(o.Logger), nofile: maxFiles(), swap: accountsSwap(),
 		starts: make(chan struct{}, o.MaxStarts),
 		pulls:  map[string]*pull{}, images: map[string]image{}, starting: map[string]struct{}{},
 		tasks: map[string]cluster.TaskID{}, oom: map[string]struct{}{},
@@ -182,9 +184,10 @@ func (r *Runner) Ping(ctx context.Context) (string, error) {
 // must never share one.
 func Namespace(agent cluster.AgentID) string { return identifier("universe-" + string(agent)) }
 
-// in puts our namespace into ctx.
+// in puts our namespace into ctx, and a logger for containerd's client, which
+// else writes to standard error.
 func (r *Runner) in(ctx context.Context) context.Context {
-	return namespaces.WithNamespace(ctx, r.opts.Namespace)
+	return log.WithLogger(namespaces.WithNamespace(ctx, r.opts.Namespace), r.clientLog)
 }
 
 // wrap names what was done and adds the sentinel of package runner that the

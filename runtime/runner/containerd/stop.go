@@ -93,18 +93,8 @@ func (d *Daemon) endShims(ctx context.Context) error {
 }
 
 func (d *Daemon) shims() []shim {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	var out []shim
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(bytes.TrimRight(b, "\x00")), "\x00")
+	for pid, args := range processes {
 		if filepath.Base(args[0]) != "containerd-shim-runc-v2" || flag(args, "-address") != d.Socket() {
 			continue
 		}
@@ -118,6 +108,24 @@ func (d *Daemon) shims() []shim {
 		out = append(out, s)
 	}
 	return out
+}
+
+// processes yields the machine's processes with their command lines.
+func processes(yield func(pid int, args []string) bool) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is constant and legal
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			continue // it has ended
+		}
+		if !yield(pid, strings.Split(string(bytes.TrimRight(b, "\x00")), "\x00")) {
+			return
+		}
+	}
 }
 
 // flag is the value after name in args.

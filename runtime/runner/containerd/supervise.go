@@ -18,18 +18,24 @@ const maxRestart = 30 * time.Second
 // again for ever, with growing pauses.
 func (d *Daemon) Supervise(ctx context.Context) error {
 	if err := d.Start(ctx); err != nil {
-		return err
-	}
-	pause := minReconnect
-	for {
-		if err := d.ended(ctx); err != nil {
-			return err
-		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		d.logger().Error("containerd ended; starting it again", "socket", d.Socket(), "in", pause)
+		return err
+	}
+	pause := minReconnect
+	for begun := time.Now(); ; begun = time.Now() {
+		if err := d.ended(ctx); err != nil {
+			return err
+		}
+		if time.Since(begun) > maxRestart {
+			pause = minReconnect
+		}
 		for {
+			if ctx.Err() != nil {
+				return nil
+			}
+			d.logger().Error("containerd does not run; starting it again", "socket", d.Socket(), "in", pause)
 			t := time.NewTimer(pause)
 			select {
 			case <-t.C:
@@ -37,19 +43,12 @@ func (d *Daemon) Supervise(ctx context.Context) error {
 				t.Stop()
 				return nil
 			}
-			begun := time.Now()
+			pause = min(2*pause, maxRestart)
 			err := d.Start(ctx)
 			if err == nil {
-				if time.Since(begun) < maxRestart {
-					pause = minReconnect
-				}
 				break
 			}
-			if ctx.Err() != nil {
-				return nil
-			}
-			pause = min(2*pause, maxRestart)
-			d.logger().Error("containerd does not start", "err", err, "again_in", pause)
+			d.logger().Error("containerd does not start", "err", err)
 		}
 	}
 }
