@@ -57,7 +57,13 @@ func Distance(a, b string, limit int) int {
 	if len(x)-len(y) > limit || len(y)-len(x) > limit {
 		return limit + 1
 	}
-	older, old, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	var room [3 * (MaxNameBytes + 2)]int // names need no allocation
+	rows := room[:]
+	if n := 3 * (len(y) + 1); n > len(rows) {
+		rows = make([]int, n)
+	}
+	w := len(y) + 1
+	older, old, row := rows[:w], rows[w:2*w], rows[2*w:3*w]
 	for j := range old {
 		old[j] = j
 	}

@@ -11,7 +11,7 @@ const (
 	// MaxManifestBytes bounds a manifest we read or accept, in bytes. It is
 	// the least every registry must accept (distribution-spec 1.1).
 	MaxManifestBytes = 4 << 20
-	// MaxTags bounds what Tags returns for one repository.
+	// MaxTags bounds what Tags returns for one repository, and other lists.
 	MaxTags = 1_000_000
 	// MaxCopyManifests bounds the manifests that one Copy walks.
 	MaxCopyManifests = 4096

@@ -184,11 +184,7 @@ func (w *search) best(i int32) (value int, blocked bool) {
 // against tells whether all terms of a fact but the first hold.
 func (w *search) against(f *fact) bool {
 	for _, t := range f.terms[1:] {
-		l := int32(0)
-		if int(t.node.id) < len(w.local) {
-			l = w.local[t.node.id]
-		}
-		if l == 0 || !w.vars[l-1].can.within(t.values) {
+		if v := w.variableOf(t.node); v == nil || !v.can.within(t.values) {
 			return false
 		}
 	}
@@ -208,13 +204,10 @@ func (w *search) bestChoice(v *variable) int {
 		if _, ok := w.req.Installed[o.node.name]; ok {
 			r = 2
 		}
-		if l := w.local[o.node.id]; l > 0 {
-			can := w.vars[l-1].can
-			switch {
-			case w.vars[l-1].required() && can.within(o.values):
+		if p := w.variableOf(o.node); p != nil && p.required() {
+			r = 3
+			if p.can.within(o.values) {
 				r = 4
-			case w.vars[l-1].required():
-				r = 3
 			}
 		}
 		if r > rank {

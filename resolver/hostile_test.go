@@ -99,8 +99,8 @@ func TestSolve_hostilePigeons(t *testing.T) {
 
 func TestSolve_hostileChain(t *testing.T) {
 	n := unsolvable(t, chain(20, 60, true), ask(needs("link-0", "*")))
-	if n.Stats.Decisions > 20*60 {
-		t.Errorf("%d decisions: learned facts do not cover neighbouring versions", n.Stats.Decisions)
+	if n.Stats.Steps > 100_000 { // twice that if each version is looked at alone
+		t.Errorf("%d steps: what is learned does not cover other versions", n.Stats.Steps)
 	}
 	unsolvable(t, chain(20, 60, false), ask(needs("link-0", "*"), needs("link-19", "=99.0.0")))
 	s := solvable(t, chain(2_000, 1, false), ask(needs("link-0", "*")))

@@ -3,7 +3,6 @@ package resolver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ const (
 // node is something the solver picks a value for. Nodes and their facts do not
 // depend on the request and are kept by the [Solver].
 type node struct {
-	id      int32 // index among the solver's nodes
+	id      int32 // number among the solver's nodes; below 0: of one request only
 	kind    nodeKind
 	name    string // of the package, the feature's package, or the name asked for
 	feature string
@@ -63,13 +62,14 @@ type alternative struct {
 }
 
 func (s *Solver) addNode(n *node) *node {
-	n.id = int32(len(s.nodes))
-	s.nodes = append(s.nodes, n)
+	n.id = s.nodes
+	s.nodes++
 	return n
 }
 
 // pack returns the node of a package, loading its releases if needed. An
-// unknown package is a node with no value but 0. Needs s.mu.
+// unknown package is a node with no value but 0, about which there are no facts;
+// it is not kept, since requests can name any number of them. Needs s.mu.
 func (s *Solver) pack(ctx context.Context, name string, lim *Limits) (*node, error) {
 	if n := s.packages[name]; n != nil {
 		if n.count > lim.Versions {
@@ -87,7 +87,9 @@ func (s *Solver) pack(ctx context.Context, name string, lim *Limits) (*node, err
 	if err != nil {
 		return nil, err
 	}
-	s.packages[name] = s.addNode(n)
+	if n.count > 0 || len(n.providerNames) > 0 {
+		s.packages[name] = s.addNode(n)
+	}
 	return n, nil
 }
 
@@ -221,33 +223,37 @@ func (s *Solver) featureOf(n *node, feature string) *node {
 	return f
 }
 
+// maxSets is the number of constraints on a package whose versions are
+// remembered. Requests can hold any number of constraints.
+const maxSets = 512
+
 // passing returns the versions of n that pass c. Needs s.mu.
 func (n *node) passing(c constraint.Constraint) set {
 	key := c.String()
-	if r, ok := n.sets[key]; ok {
-		return r
+	r, ok := n.sets[key]
+	if !ok {
+		r = checkAll(n.versions, c)
+		if len(n.sets) < maxSets {
+			n.sets[key] = r
+		}
 	}
-	r := checkAll(n.versions, c)
-	n.sets[key] = r
 	return r
 }
 
-// fewVersions is up to where checking each version costs no more than building
+// fewVersions is up to where checking each version costs no more than making
 // the exact set.
-const fewVersions = 64
+const fewVersions = 32
 
 func checkAll(versions []constraint.Version, c constraint.Constraint) set {
 	r := newSet(len(versions))
-	check := c.Check
 	if len(versions) > fewVersions {
 		if exact, err := c.Set(); err == nil {
-			check = exact.Contains
-		} else if !errors.Is(err, constraint.ErrNoIntervals) {
+			exact.Select(versions, func(i int) { r.add(i + 1) })
 			return r
 		}
 	}
 	for i, v := range versions {
-		if check(v) {
+		if c.Check(v) {
 			r.add(i + 1)
 		}
 	}

@@ -2,7 +2,9 @@ package resolver_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -11,6 +13,15 @@ import (
 	"github.com/universe-dcos/universe/resolver"
 	"github.com/universe-dcos/universe/resolver/constraint"
 )
+
+// TestMain asks for more random cases than usual, since one takes little time.
+// An argument -rapid.checks still decides.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "500"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 var (
 	someVersions    = []string{"1.0.0", "1.1.0-rc.1", "1.1.0", "2.0.0"}

@@ -113,6 +113,9 @@ func (s VersionSet) Every() bool { return s.values.count() == len(s.Known) }
 
 // pick returns the members of list whose values are in values.
 func pick[T any](list []T, values set) []T {
+	if len(list) == 0 {
+		return nil // the term is of another kind
+	}
 	out := make([]T, 0, values.count())
 	for v := values.next(1); v > 0; v = values.next(v + 1) {
 		out = append(out, list[v-1])

@@ -128,14 +128,11 @@ func (w *search) edges(out *Solution, p, i int32) error {
 func (w *search) boundTo(b binding) int32 {
 	options := b.options
 	if b.choice != nil {
-		c := w.value(w.local[b.choice.id] - 1)
+		c := w.variableOf(b.choice).can.next(1)
 		options = options[c-1 : c]
 	}
 	for _, o := range options {
-		if int(o.node.id) >= len(w.local) {
-			continue
-		}
-		if l := w.local[o.node.id] - 1; l >= 0 && w.vars[l].required() && o.values.has(w.value(l)) {
+		if l := *w.slot(o.node) - 1; l >= 0 && w.vars[l].required() && o.values.has(w.value(l)) {
 			return l
 		}
 	}

@@ -10,13 +10,17 @@ import (
 
 type version = constraint.Version
 
+// requestID is the number of the request's node. Its choices have the numbers
+// below: they are not kept, since requests can hold any number of constraints.
+const requestID = -1
+
 // request makes the node of the request, whose facts are the requirements and
 // the installed packages. It tells whether an installed version is not among
 // the releases of its package.
 func (s *Solver) request(ctx context.Context, req Request, lim *Limits) (root *node, unlisted bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	root = &node{id: -1, kind: requestNode, count: 1, full: fullSet(1)}
+	root = &node{id: requestID, kind: requestNode, count: 1, full: fullSet(1)}
 	c := s.compiler(ctx, root, lim)
 	deps := sortedDeps(req.Requirements)
 	for i := range deps {
@@ -55,7 +59,7 @@ func (n *node) valueOf(v version) int {
 	return i + 1
 }
 
-// pinnedOut returns the versions of n that the request forbids or that are
+// ruledOut returns the versions of n that the request forbids or that are
 // withdrawn and not excused, each with its fact.
 func (w *search) ruledOut(n *node) []*fact {
 	if n.kind != packageNode {

@@ -17,6 +17,7 @@ type search struct {
 	lim *Limits
 
 	local []int32 // by node id: number in this search + 1, or 0
+	own   []int32 // the same for nodes of this request, by -1 - id
 	vars  []variable
 	met   int // variables in use; the rest of vars is kept for its memory
 
@@ -110,9 +111,7 @@ func (w *search) begin(ctx context.Context, s *Solver, req *Request, lim *Limits
 func (w *search) end() {
 	for i := range w.met {
 		v := &w.vars[i]
-		if v.node.id >= 0 {
-			w.local[v.node.id] = 0
-		}
+		*w.slot(v.node) = 0
 		clear(v.past)
 		*v = variable{past: v.past[:0], incs: v.incs[:0], added: v.added[:0]}
 	}
@@ -126,27 +125,38 @@ func (w *search) end() {
 	w.ctx, w.Solver, w.req, w.lim = nil, nil, nil, nil
 }
 
+// slot is where the number of a node is kept.
+func (w *search) slot(n *node) *int32 {
+	list, at := &w.local, int(n.id)
+	if n.id < 0 {
+		list, at = &w.own, int(-1-n.id)
+	}
+	if at >= len(*list) {
+		*list = append(*list, make([]int32, at+1-len(*list))...)
+	}
+	return &(*list)[at]
+}
+
+// variableOf returns what the search knows of a node, or nil if it has not met
+// it.
+func (w *search) variableOf(n *node) *variable {
+	if l := *w.slot(n); l > 0 {
+		return &w.vars[l-1]
+	}
+	return nil
+}
+
 // meet returns the number of a node in this search.
 func (w *search) meet(n *node) int32 {
-	if n.kind == requestNode && w.met > 0 {
-		return 0
-	}
-	if n.id >= 0 {
-		if int(n.id) >= len(w.local) {
-			w.local = append(w.local, make([]int32, int(n.id)+1-len(w.local))...)
-		}
-		if l := w.local[n.id]; l > 0 {
-			return l - 1
-		}
+	if l := *w.slot(n); l > 0 {
+		return l - 1
 	}
 	i := int32(w.met)
 	w.met++
 	if w.met > len(w.vars) {
 		w.vars = append(w.vars, variable{})
 	}
-	if n.id >= 0 {
-		w.local[n.id] = i + 1
-	}
+	*w.slot(n) = i + 1
 	v := &w.vars[i]
 	v.node, v.can, v.place = n, n.full, -1
 	if n.kind == packageNode {

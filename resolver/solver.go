@@ -20,7 +20,7 @@ type Solver struct {
 	source Source
 
 	mu       sync.Mutex // guards what follows and the making of facts
-	nodes    []*node
+	nodes    int32      // how many there are
 	packages map[string]*node
 	features map[featureKey]*node
 	choices  map[choiceKey]*node
@@ -75,8 +75,11 @@ func (s *Solver) Solve(ctx context.Context, req Request) (*Solution, error) {
 	}
 	w.begin(ctx, s, &req, &lim)
 	defer func() {
+		small := cap(w.terms) < keptTerms
 		w.end()
-		s.spare.Put(w)
+		if small {
+			s.spare.Put(w)
+		}
 	}()
 	failed, err := w.run(root)
 	if err != nil {
@@ -87,6 +90,10 @@ func (s *Solver) Solve(ctx context.Context, req Request) (*Solution, error) {
 	}
 	return w.solution()
 }
+
+// keptTerms is the size up to which the memory of a search is kept for the next:
+// a hard request must not hold memory for good.
+const keptTerms = 1 << 18
 
 func (l Limits) orDefault() Limits {
 	d := DefaultLimits

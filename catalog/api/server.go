@@ -1,13 +1,16 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/catalog/index"
@@ -19,6 +22,12 @@ import (
 
 // MaxBody bounds the body of a request, in bytes: options and a little more.
 const MaxBody = 512 << 10
+
+// RequestTimeout bounds the work for one request.
+const RequestTimeout = 60 * time.Second
+
+// errTooLong is why a request was given up.
+var errTooLong = problem.New(problem.Unavailable, "the request took more than %s", RequestTimeout)
 
 // Options are what New needs. Index and Planner must be set.
 type Options struct {
@@ -41,6 +50,7 @@ type Server struct {
 	principal  func(*http.Request) auth.Principal
 	log        *slog.Logger
 	mux        *http.ServeMux
+	building   sync.Mutex // held while a search index is made
 	searching  atomic.Pointer[searchable]
 }
 
@@ -117,12 +127,15 @@ type call struct {
 // that is the object's id.
 func (s *Server) handle(pattern string, verb auth.Verb, kind, id string, h func(call) error) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		ctx, stop := context.WithTimeoutCause(r.Context(), RequestTimeout, errTooLong)
+		defer stop()
+		r = r.WithContext(ctx)
 		c := call{w, r, s.principal(r)}
 		object := auth.Object{Kind: kind}
 		if id != "" {
 			object.ID = r.PathValue(id)
 		}
-		err := s.authorizer.Authorize(r.Context(), c.who, verb, object)
+		err := s.authorizer.Authorize(ctx, c.who, verb, object)
 		if err == nil {
 			r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 			err = h(c)
@@ -187,6 +200,11 @@ func (c call) number(name string) (int, error) {
 func (s *Server) searchIndex(snap *index.Snapshot) *search.Index {
 	if at := s.searching.Load(); at != nil && at.serial == snap.Serial {
 		return at.index
+	}
+	s.building.Lock()
+	defer s.building.Unlock()
+	if at := s.searching.Load(); at != nil && at.serial >= snap.Serial {
+		return at.index // somebody else made it meanwhile
 	}
 	listings := make([]catalog.Listing, 0, snap.Len())
 	for _, name := range snap.PackageNames() {

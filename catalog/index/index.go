@@ -49,7 +49,7 @@ type Index struct {
 
 	refreshing sync.Mutex // guards repos; held during a refresh
 	repos      map[place]map[string]entry
-	full       bool // a full refresh was done
+	listed     atomic.Bool // all registries were listed once
 
 	mu    sync.Mutex
 	dirty map[place]bool
@@ -96,18 +96,19 @@ func (i *Index) Notify(host, repository string) {
 }
 
 // Fresh gives a snapshot that has everything of which Notify was told before.
-// The first call reads all. When something could not be read, the snapshot
+// The first call, and every one until all registries were listed once, reads
+// all. When something could not be read, the snapshot
 // holds what is known and the error says what is missing; it is logged too.
 func (i *Index) Fresh(ctx context.Context) (*Snapshot, error) {
 	i.mu.Lock()
 	idle := len(i.dirty) == 0
 	i.mu.Unlock()
-	if s := i.current.Load(); idle && s.Serial > 0 {
-		return s, nil
+	if idle && i.listed.Load() {
+		return i.current.Load(), nil
 	}
 	i.refreshing.Lock()
 	defer i.refreshing.Unlock()
-	if !i.full {
+	if !i.listed.Load() {
 		err := i.refreshAll(ctx)
 		return i.current.Load(), err
 	}
@@ -122,7 +123,8 @@ func (i *Index) Fresh(ctx context.Context) (*Snapshot, error) {
 	return i.current.Load(), err
 }
 
-// Refresh lists all registries and reads what changed. Errors as of Fresh.
+// Refresh lists all registries and reads what changed, for registries that send
+// no events. Errors as of Fresh.
 func (i *Index) Refresh(ctx context.Context) error {
 	i.refreshing.Lock()
 	defer i.refreshing.Unlock()
@@ -149,7 +151,9 @@ func (i *Index) refreshAll(ctx context.Context) error {
 		there[p] = true // a repository that is gone is visited too, and found empty
 	}
 	err := i.refresh(ctx, sortedPlaces(there))
-	i.full = len(errs) == 0
+	if len(errs) == 0 {
+		i.listed.Store(true)
+	}
 	return errors.Join(append(errs, err)...)
 }
 

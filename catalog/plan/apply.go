@@ -15,6 +15,9 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
+// ApplyTimeout bounds the making of a plan's changes once they have begun.
+const ApplyTimeout = 30 * time.Second
+
 // Apply installs what the plan with this digest says. The plan is made again
 // first: if it came out differently, the error is problem.Conflict and its Data
 // is the new plan. An empty digest applies whatever the plan is now.
@@ -32,6 +35,9 @@ func (p *Planner) Apply(ctx context.Context, principal string, req Request, dige
 		return nil, problem.New(problem.Conflict, "the plan to install %s is stale: the catalog or the cluster changed since it was made", req.Package).
 			WithHint("look at the new plan and confirm it").WithData(plan)
 	}
+	// From here on it is not left half done because somebody stopped waiting.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), ApplyTimeout)
+	defer stop()
 	var done []string
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
@@ -208,9 +214,14 @@ func meets(snap *index.Snapshot, i *Installed, q catalog.Requirement) bool {
 	return false
 }
 
+// maxRunAction is how much of an action's name stands in the id of a run, in
+// bytes: task ids are made of it and have a limit.
+const maxRunAction = 31
+
 // runID makes an id for a run of an action that nobody had before.
 func runID(service cluster.ServiceID, action string) cluster.RunID {
+	action = strings.ReplaceAll(action[:min(len(action), maxRunAction)], " ", "-") // names are ASCII
 	b := make([]byte, 5)
 	_, _ = rand.Read(b) // it never fails (crypto/rand)
-	return cluster.RunID(fmt.Sprintf("%s-%s-%s", service, strings.ReplaceAll(action, " ", "-"), hex.EncodeToString(b)))
+	return cluster.RunID(fmt.Sprintf("%s-%s-%s", service, action, hex.EncodeToString(b)))
 }

@@ -94,8 +94,11 @@ func shortMessage(id cluster.ServiceID, p *cluster.PodSpec, placed int, beds []*
 			active++
 		}
 	}
-	if p.Unique && p.Count > active {
-		return fmt.Sprintf("pod %s of %s needs %d agents (one instance on each), the cluster has %d", p.Name, id, p.Count, active)
+	switch {
+	case active == 0:
+		return fmt.Sprintf("the cluster has no active agent: pod %s of %s would wait", p.Name, id)
+	case p.Unique && p.Count > active:
+		return fmt.Sprintf("pod %s of %s needs %d agents, one for each instance, and the cluster has %d", p.Name, id, p.Count, active)
 	}
 	return fmt.Sprintf("%d of %d instances of pod %s of %s find no place now and would wait", p.Count-placed, p.Count, p.Name, id)
 }

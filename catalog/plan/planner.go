@@ -2,8 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"github.com/universe-dcos/universe/catalog/spec"
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/resolver"
-	"github.com/universe-dcos/universe/resolver/constraint"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
@@ -42,10 +39,12 @@ type draft struct {
 	view View
 	plan *Plan
 
-	options  map[string]json.RawMessage // by package
-	ids      map[string]cluster.ServiceID
-	kept     map[string]*Installed // by package: which installation stands for it
+	ids      map[string]cluster.ServiceID // of the steps, by package
+	standing map[string][]*Installed      // by package: what may stand for it, the best first
+	bound    map[string]bool              // packages of which the request names the installation
+	kept     map[string]*Installed        // by package: what stands for it
 	solution *resolver.Solution
+	reached  map[string]bool // packages that the plan is about
 }
 
 // Plan says what the request would do. Errors: NotFound for an unknown package
@@ -80,89 +79,12 @@ func (p *Plan) digest() (string, error) {
 	}{p.Request, p.Steps})
 }
 
-// resolve asks the solver.
-func (d *draft) resolve(ctx context.Context) error {
-	pkg, err := d.snap.Known(d.req.Package)
-	if err != nil {
-		return err
-	}
-	c, err := index.Admits(pkg, d.req.Version)
-	if err != nil {
-		return err
-	}
-	if err := d.standing(); err != nil {
-		return err
-	}
-	request := resolver.Request{
-		Requirements: []resolver.Dependency{{Name: d.req.Package, Constraint: c}},
-		Installed:    map[string]constraint.Version{},
-		Pins:         map[string]constraint.Constraint{},
-	}
-	for name, inst := range d.kept {
-		v, err := constraint.ParseVersion(inst.Version)
-		if err != nil {
-			return fmt.Errorf("installation %s: %w", inst.ID, err)
-		}
-		request.Installed[name] = v
-		// What runs stays as it is: installing one service moves no other.
-		request.Pins[name] = constraint.Exactly(v)
-	}
-	d.solution, err = d.snap.Solver().Solve(ctx, request)
-	var none *resolver.NoSolution
-	var budget *resolver.BudgetExceeded
-	switch {
-	case errors.As(err, &none):
-		return unsatisfiable(ctx, d.req, d.snap, none)
-	case errors.As(err, &budget):
-		return problem.New(problem.Unsatisfiable, "install %s: %w", d.req.Package, err).
-			WithHint("name the version that you want: --version")
-	case err != nil:
-		return fmt.Errorf("install %s: %w", d.req.Package, err)
-	}
-	return nil
-}
-
-// standing picks which running installation stands for each package: one that
-// the request binds, else the newest. The package asked for is installed anew.
-func (d *draft) standing() error {
-	d.kept = map[string]*Installed{}
-	for i := range d.view.Installations {
-		inst := &d.view.Installations[i]
-		if inst.Package == d.req.Package || inst.Removing {
-			continue
-		}
-		if old := d.kept[inst.Package]; old == nil || newer(inst.Version, old.Version) {
-			d.kept[inst.Package] = inst
-		}
-	}
-	for _, alias := range slices.Sorted(maps.Keys(d.req.Bind)) {
-		id := d.req.Bind[alias]
-		inst := d.view.find(id)
-		if inst == nil {
-			var ids []string
-			for _, i := range d.view.Installations {
-				ids = append(ids, string(i.ID))
-			}
-			return problem.New(problem.NotFound, "bind %s=%s: there is no installation %q", alias, id, id).
-				WithHint("installed: %s", strings.Join(ids, ", "))
-		}
-		d.kept[inst.Package] = inst
-	}
-	return nil
-}
-
-func newer(a, b string) bool {
-	x, errX := constraint.ParseVersion(a)
-	y, errY := constraint.ParseVersion(b)
-	return errX == nil && (errY != nil || constraint.Order(x, y) > 0)
-}
-
 // steps makes a step of each package of the solution.
 func (d *draft) steps(ctx context.Context) error {
-	concerned := d.concerned()
+	d.reached = d.concerned()
 	for i := range d.solution.Packages {
 		sp := &d.solution.Packages[i]
-		if !concerned[sp.Name] {
+		if !d.reached[sp.Name] {
 			continue
 		}
 		if inst := d.kept[sp.Name]; inst != nil {
@@ -204,6 +126,9 @@ func (d *draft) keep(sp *resolver.Package, inst *Installed) {
 func (d *draft) reasons(name string) []Why {
 	var out []Why
 	for _, e := range d.solution.Why(name) {
+		if e.From != "" && !d.reached[e.From] {
+			continue // somebody else's need, met by another installation
+		}
 		w := Why{From: e.From, Feature: e.Feature, Constraint: e.Constraint.String()}
 		if e.Name != name {
 			w.Name = e.Name
@@ -214,8 +139,11 @@ func (d *draft) reasons(name string) []Why {
 }
 
 func (d *draft) install(ctx context.Context, sp *resolver.Package) error {
-	rel := d.snap.Package(sp.Name).Release(sp.Version)
-	if rel == nil {
+	var rel *catalog.Release
+	if pkg := d.snap.Package(sp.Name); pkg != nil {
+		rel = pkg.Release(sp.Version)
+	}
+	if rel == nil || rel.Config == nil {
 		return problem.New(problem.Internal, "the solver chose %s %s, which the catalog has not", sp.Name, sp.Version)
 	}
 	content, err := d.p.index.Content(ctx, rel.Repository, rel.Digest)

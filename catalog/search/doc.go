@@ -7,9 +7,10 @@
 // a word is long enough for a typing error, near words count too, and the
 // answer says so.
 //
-// Ranking: the exact name first, then names that begin with the query, then by
-// the weight of the field (name, keyword or category, summary) and the rarity
-// of the word; ties by name.
+// Ranking: the exact name first, then names whose first words are the query,
+// then names that begin with it (of these the shortest first), then by the
+// weight of the field (name, keyword or category, summary) and the rarity of
+// the word; ties by name.
 //
 //	idx := search.Build(listings)
 //	r := idx.Query("log stor", search.Options{Limit: 20})

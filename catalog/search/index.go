@@ -2,9 +2,13 @@ package search
 
 import (
 	"cmp"
+	"maps"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/universe-dcos/universe/catalog"
 )
@@ -24,56 +28,90 @@ type posting struct {
 	weight field
 }
 
-// Index answers queries about a fixed set of packages.
+// Index answers queries about a fixed set of packages. It may be used by
+// several goroutines.
 type Index struct {
 	docs     []catalog.Listing // by name
 	names    []string          // of docs, joined form: lower case, letters and digits only
+	bags     []bag             // of names
 	terms    []string          // sorted
 	postings [][]posting       // of terms, by doc
-	lengths  [][]int32         // terms by their length in bytes, up to maxTerm
+	lengths  [maxTerm + 1][]near
+	spare    sync.Pool // of *scratch
+}
+
+// near is a term as the search for near words looks at it.
+type near struct {
+	bag  bag
+	term int32
 }
 
 // maxTerm is the longest word that is kept, in bytes; the rest is cut off.
 const maxTerm = 64
 
+// bag is the set of letters of a word, one bit each. One typing error changes
+// at most two of them, so bags that differ in more tell words apart without
+// looking at the letters.
+type bag uint64
+
+func bagOf(w string) bag {
+	var b bag
+	for _, r := range w {
+		b |= 1 << (r % 64)
+	}
+	return b
+}
+
+// apart reports whether words with these bags are at more than limit errors.
+func (b bag) apart(o bag, limit int) bool { return bits.OnesCount64(uint64(b^o)) > 2*limit }
+
 // Build makes an index of listings.
 func Build(listings []catalog.Listing) *Index {
 	i := &Index{docs: slices.Clone(listings)}
 	slices.SortFunc(i.docs, func(a, b catalog.Listing) int { return strings.Compare(a.Name, b.Name) })
-	words := map[string][]posting{}
+	b := builder{ids: map[string]int32{}}
 	for n := range i.docs {
 		d := &i.docs[n]
-		i.names = append(i.names, joined(d.Name))
-		best := map[string]field{}
-		add := func(text string, f field) {
-			for _, w := range indexTokens(text) {
-				best[w] = max(best[w], f)
-			}
-		}
-		add(d.Summary, inSummary)
+		name := joined(d.Name)
+		i.names, i.bags = append(i.names, name), append(i.bags, bagOf(name))
+		b.doc = uint32(n)
+		// The heaviest field first: it decides the weight of a word.
+		b.add(d.Name, inName)
 		for _, k := range d.Keywords {
-			add(k, inKeyword)
+			b.add(k, inKeyword)
 		}
 		for _, c := range d.Categories {
-			add(c, inKeyword)
+			b.add(c, inKeyword)
 		}
-		add(d.Name, inName)
-		for w, f := range best {
-			words[w] = append(words[w], posting{uint32(n), f})
-		}
+		b.add(d.Summary, inSummary)
 	}
-	i.terms = make([]string, 0, len(words))
-	for w := range words {
-		i.terms = append(i.terms, w)
-	}
-	slices.Sort(i.terms)
+	i.terms = slices.Sorted(maps.Keys(b.ids))
 	i.postings = make([][]posting, len(i.terms))
-	i.lengths = make([][]int32, maxTerm+1)
 	for t, w := range i.terms {
-		i.postings[t] = slices.Clip(words[w])
-		i.lengths[len(w)] = append(i.lengths[len(w)], int32(t))
+		i.postings[t] = slices.Clip(b.postings[b.ids[w]])
+		i.lengths[len(w)] = append(i.lengths[len(w)], near{bagOf(w), int32(t)})
 	}
 	return i
+}
+
+// builder collects the words of packages.
+type builder struct {
+	ids      map[string]int32
+	postings [][]posting // by id
+	doc      uint32
+}
+
+func (b *builder) add(text string, f field) {
+	for _, w := range indexTokens(text) {
+		id, ok := b.ids[w]
+		if !ok {
+			id = int32(len(b.postings))
+			b.ids[w], b.postings = id, append(b.postings, nil)
+		}
+		if list := b.postings[id]; len(list) == 0 || list[len(list)-1].doc != b.doc {
+			b.postings[id] = append(list, posting{b.doc, f})
+		}
+	}
 }
 
 // Len is the number of packages.
@@ -104,27 +142,50 @@ func (i *Index) exact(word string, prefix bool) []match {
 	return out
 }
 
-// near finds the terms within the typing errors that a word of this length may
-// have: one from 4 letters, two from 8.
-func (i *Index) near(word string) []match {
-	limit := 0
-	switch n := len([]rune(word)); {
+// typos is how many typing errors a word of this length may have: one from 4
+// letters, two from 8.
+func typos(word string) int {
+	switch n := utf8.RuneCountInString(word); {
 	case n >= 8:
-		limit = 2
+		return 2
 	case n >= 4:
-		limit = 1
-	default:
+		return 1
+	}
+	return 0
+}
+
+// nearby finds the terms that a word with typing errors may mean.
+func (i *Index) nearby(word string) []match {
+	limit := typos(word)
+	if limit == 0 {
 		return nil
 	}
 	var out []match
-	for l := max(0, len(word)-2*limit); l <= min(maxTerm, len(word)+2*limit); l++ {
-		for _, t := range i.lengths[l] {
-			if d := catalog.Distance(word, i.terms[t], limit); d <= limit {
-				out = append(out, match{int(t), shareNear / float32(1+d)})
+	own := bagOf(word)
+	span := limit * utf8.UTFMax // lengths are in bytes
+	for l := max(0, len(word)-span); l <= min(maxTerm, len(word)+span); l++ {
+		for _, n := range i.lengths[l] {
+			if own.apart(n.bag, limit) {
+				continue
+			}
+			if d := catalog.Distance(word, i.terms[n.term], limit); d <= limit {
+				out = append(out, match{int(n.term), shareNear / float32(1+d)})
 			}
 		}
 	}
 	return out
+}
+
+// didYouMean finds names near the whole query.
+func (i *Index) didYouMean(q query) []string {
+	var names []string
+	own := bagOf(q.joined)
+	for d, b := range i.bags {
+		if !own.apart(b, catalog.MaxTypos) {
+			names = append(names, i.docs[d].Name)
+		}
+	}
+	return catalog.Nearest(strings.Join(q.words, "-"), names)
 }
 
 // rarity weighs a term: rare words say more.
@@ -135,10 +196,21 @@ func (i *Index) rarity(term int) float32 {
 // hit is a package that has all words.
 type hit struct {
 	doc   uint32
-	rank  uint8 // 2: the exact name, 1: the name begins so, 0: else
+	rank  rank
+	extra int // of names that begin with the query: how much longer they are
 	score float32
 }
 
+// rank says how the name of a package goes with the whole query.
+type rank uint8
+
+const (
+	rankNone   rank = iota
+	rankBegins      // it begins with it
+	rankWords       // its first words are it
+	rankExact       // it is it
+)
+
 func byRank(a, b hit) int {
-	return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc))
+	return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.extra, b.extra), cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc))
 }

@@ -64,12 +64,17 @@ func (i *Index) Query(s string, o Options) catalog.Results {
 		limit = DefaultLimit
 	}
 	limit, offset := min(limit, MaxLimit), max(o.Offset, 0)
-	hits := i.find(q, func(w string, last bool) []match { return i.exact(w, last && q.prefix) })
+	if len(q.words)+len(q.without)+len(q.filters) == 0 {
+		from := min(offset, len(i.docs))
+		return catalog.Results{Total: len(i.docs), Items: append([]catalog.Listing{}, i.docs[from:min(from+limit, len(i.docs))]...)}
+	}
+	exact := func(w string, last bool) []match { return i.exact(w, last && q.prefix) }
+	hits := i.find(q, exact)
 	var out catalog.Results
 	if len(hits) < MinHits && len(q.words) > 0 {
 		more := i.find(q, func(w string, last bool) []match {
-			m := i.exact(w, last && q.prefix)
-			for _, n := range i.near(w) {
+			m := exact(w, last)
+			for _, n := range i.nearby(w) {
 				if !slices.ContainsFunc(m, func(x match) bool { return x.term == n.term }) {
 					m = append(m, n)
 				}
@@ -87,42 +92,78 @@ func (i *Index) Query(s string, o Options) catalog.Results {
 		out.Items = append(out.Items, i.docs[h.doc])
 	}
 	if out.Total == 0 && len(q.words) > 0 {
-		names := make([]string, len(i.docs))
-		for n := range i.docs {
-			names[n] = i.docs[n].Name
-		}
-		out.DidYouMean = catalog.Nearest(strings.Join(q.words, "-"), names)
+		out.DidYouMean = i.didYouMean(q)
 	}
 	return out
 }
 
+// scratch is the memory of one query, by package.
+type scratch struct {
+	count []uint8   // how many of the words were found so far
+	score []float32 // of the words before the one at hand
+	word  []float32 // of the word at hand
+	docs  []uint32  // that have the word at hand
+}
+
+func (i *Index) scratch() *scratch {
+	if s, ok := i.spare.Get().(*scratch); ok {
+		clear(s.count)
+		clear(s.score)
+		return s
+	}
+	n := len(i.docs)
+	return &scratch{count: make([]uint8, n), score: make([]float32, n), word: make([]float32, n)}
+}
+
 // find gives the packages that have a match for every word.
 func (i *Index) find(q query, matches func(word string, last bool) []match) []hit {
-	scores := make([]float32, len(i.docs))
-	count := make([]uint8, len(i.docs)) // how many words were found so far
+	s := i.scratch()
+	defer i.spare.Put(s)
 	for n, w := range q.words {
-		here := map[uint32]float32{}
+		s.docs = s.docs[:0]
 		for _, m := range matches(w, n == len(q.words)-1) {
 			rarity := i.rarity(m.term) * m.share
 			for _, p := range i.postings[m.term] {
-				if count[p.doc] == uint8(n) || count[p.doc] == uint8(n+1) {
-					here[p.doc] = max(here[p.doc], float32(p.weight)*rarity)
-					count[p.doc] = uint8(n + 1)
+				v := float32(p.weight) * rarity
+				switch int(s.count[p.doc]) {
+				case n: // it has all words before, and now this one
+					s.count[p.doc] = uint8(n + 1)
+					s.word[p.doc] = v
+					s.docs = append(s.docs, p.doc)
+				case n + 1:
+					s.word[p.doc] = max(s.word[p.doc], v)
 				}
 			}
 		}
-		for d, v := range here {
-			scores[d] += v
+		for _, d := range s.docs {
+			s.score[d] += s.word[d]
 		}
 	}
+	candidates := s.docs // those of the last word
+	if len(q.words) == 0 {
+		candidates = make([]uint32, len(i.docs))
+		for d := range candidates {
+			candidates[d] = uint32(d)
+		}
+	}
+	return i.hits(q, s, candidates)
+}
+
+// hits keeps the candidates that pass the rest of the query.
+func (i *Index) hits(q query, s *scratch, candidates []uint32) []hit {
 	drop := i.excluded(q)
-	var hits []hit
-	for d := range i.docs {
-		if int(count[d]) == len(q.words) && !drop[uint32(d)] && q.passes(&i.docs[d]) {
-			hits = append(hits, hit{uint32(d), q.rank(i.names[d]), scores[d]})
+	out := make([]hit, 0, len(candidates))
+	for _, d := range candidates {
+		if drop[d] || !q.passes(&i.docs[d]) {
+			continue
 		}
+		h := hit{doc: d, score: s.score[d]}
+		if h.rank = i.rank(q, int(d)); h.rank != rankNone {
+			h.extra = len(i.names[d]) - len(q.joined)
+		}
+		out = append(out, h)
 	}
-	return hits
+	return out
 }
 
 func (i *Index) excluded(q query) map[uint32]bool {
@@ -137,16 +178,24 @@ func (i *Index) excluded(q query) map[uint32]bool {
 	return drop
 }
 
-func (q query) rank(name string) uint8 {
+func (i *Index) rank(q query, doc int) rank {
+	name := i.names[doc]
 	switch {
-	case q.joined == "":
-		return 0
+	case q.joined == "" || !strings.HasPrefix(name, q.joined):
+		return rankNone
 	case name == q.joined:
-		return 2
-	case strings.HasPrefix(name, q.joined):
-		return 1
+		return rankExact
 	}
-	return 0
+	n := 0
+	for _, w := range tokens(i.docs[doc].Name) {
+		if n += len(w); n >= len(q.joined) {
+			break
+		}
+	}
+	if n == len(q.joined) {
+		return rankWords
+	}
+	return rankBegins
 }
 
 func (q query) passes(l *catalog.Listing) bool {

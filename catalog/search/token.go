@@ -12,7 +12,9 @@ import (
 func tokens(s string) []string {
 	out := strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, w := range out {
-		out[i] = cut(w)
+		if len(w) > maxTerm {
+			out[i] = cut(w)
+		}
 	}
 	return out
 }

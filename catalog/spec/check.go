@@ -121,20 +121,19 @@ func (d *decoder) httpCheck(n *node, ports []cluster.PortSpec) *cluster.HTTPChec
 }
 
 // expectEnv is what the expectation of an HTTP check may name: the reply's
-// status, its headers (lower-case names) and its body, parsed when it is JSON.
+// status, its headers and its body, parsed when it is JSON. It is that of the
+// agent (runtime/agent/check), which evaluates it: the standard functions only.
 var expectEnv = sync.OnceValues(func() (*cel.Env, error) {
-	base, err := baseEnv()
-	if err != nil {
-		return nil, err
-	}
-	return base.Extend(
+	return cel.NewEnv(
 		cel.Variable("status", cel.IntType),
 		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
 		cel.Variable("body", cel.DynType),
+		cel.CrossTypeNumericComparisons(true),
 	)
 })
 
-// stand-ins for launch-time references while an expectation is checked.
+// standIn gives a value in place of a launch-time reference while an
+// expectation is checked.
 func standIn(r cluster.Ref) (string, error) {
 	switch r.Field {
 	case cluster.RefPort:

@@ -94,7 +94,24 @@ func (r *jsonReader) value(pointer string, depth int) (any, error) {
 		_, err := r.dec.Token()
 		return list, err
 	}
+	if n, ok := t.(json.Number); ok && !bearable(n.String()) {
+		return nil, fmt.Errorf("the number %s is too long, too large or too small", clip(n.String()))
+	}
 	return t, nil
+}
+
+// bearable reports whether a number can be worked with exactly: the validator
+// writes numbers out, and 1e1000000000 would take all memory.
+func bearable(n string) bool {
+	if len(n) > MaxNumberBytes {
+		return false
+	}
+	i := strings.IndexAny(n, "eE")
+	if i < 0 {
+		return true
+	}
+	e, err := strconv.Atoi(n[i+1:])
+	return err == nil && e >= -MaxExponent && e <= MaxExponent
 }
 
 func (r *jsonReader) object(pointer string, depth int) (any, error) {

@@ -17,6 +17,8 @@ const (
 	MaxIconBytes     = 256 << 10 // the icon
 	MaxDepth         = 32        // nesting of YAML and JSON
 	MaxNodes         = 20_000    // values in one YAML or JSON text
+	MaxNumberBytes   = 64        // digits and signs of a number in JSON
+	MaxExponent      = 300       // of a number in JSON
 	MaxFaults        = 50        // faults that are listed; the rest is counted
 	MaxOptionBytes   = 256 << 10 // options given by a user, and the effective ones
 	MaxSchemaWeight  = 5_000     // subschemas with every reference written out
@@ -35,7 +37,7 @@ const (
 // Limits of a rendered service.
 const (
 	MaxPods         = 32        // pods of a service
-	MaxInstances    = 10_000    // count of a pod
+	MaxInstances    = 10_000    // instances of a service, all pods together
 	MaxTasks        = 16        // tasks of a pod
 	MaxPorts        = 32        // ports of a task
 	MaxPartName     = 31        // bytes of the name of a pod, task, port, phase or endpoint

@@ -144,8 +144,8 @@ func TestRender_values(t *testing.T) {
 `)}
 	p := mustLoad(t, fsys)
 	for _, c := range []struct{ options, want string }{
-		{`{"pod": {"count": 1}}`, `service.yaml:5:82: ${pods.p[1].host}: pod "p" has 1 instances, the highest index is 0`},
-		{`{"pod": {"mem": 1}}`, `service.yaml:5:55: want an integer from 4 to 16777216, not 1`},
+		{`{"pod": {"count": 1}}`, `service.yaml:5:93: ${pods.p[1].host}: pod "p" has 1 instances, the highest index is 0`},
+		{`{"pod": {"mem": 1}}`, `service.yaml:5:57: want an integer from 4 to 16777216, not 1`},
 		{fmt.Sprintf(`{"pod": {"text": %q}}`, strings.Repeat("y", MaxValueBytes+1)), `the text has 65537 bytes, more than 65536`},
 		{fmt.Sprintf(`{"pod": {"text": %q}}`, strings.Repeat("y", MaxOptionBytes)), `the options have`},
 	} {

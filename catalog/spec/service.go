@@ -26,8 +26,17 @@ func (d *decoder) service(root *node, images map[string]string) cluster.ServiceS
 			at[pod.Name] = p.pos
 			s.Pods = append(s.Pods, pod)
 		}
-		if len(s.Pods) == 0 && n.kind == sequence {
+		total := 0
+		for _, p := range s.Pods {
+			if p.Count != anyCount {
+				total += p.Count
+			}
+		}
+		switch {
+		case len(s.Pods) == 0 && n.kind == sequence:
 			d.f.at(n.pos, "a service has at least one pod")
+		case total > MaxInstances:
+			d.f.at(n.pos, "the pods have %d instances together, more than %d", total, MaxInstances)
 		}
 	}
 	if n := o.get("plans"); n != nil {

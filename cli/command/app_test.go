@@ -195,6 +195,17 @@ func TestErrors_areDocumentsWhenJSONIsAsked(t *testing.T) {
 	}
 }
 
+func TestList_ofNothingIsAnEmptyList(t *testing.T) {
+	w := newWorld(t)
+	var none []string
+	if err := w.app(t, "--json").list("XList", none, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(w.out.String(), `"items": []`) {
+		t.Errorf("printed %s", w.out.String())
+	}
+}
+
 // TestCommands_areExplained sees that every command has what a reader needs,
 // and that none has a flag of the same letter as a global one.
 func TestCommands_areExplained(t *testing.T) {

@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/universe-dcos/universe/catalog/api"
 	"github.com/universe-dcos/universe/catalog/index"
@@ -77,7 +79,21 @@ func startCluster(dir string, cleanup func(func())) (string, error) {
 		agents.Close()
 		_ = reg.Close(context.Background()) // its directory goes with the test
 	})
-	return front.URL, nil
+	return front.URL, waitAgents(ctx, m, 2)
+}
+
+// waitAgents waits until so many agents have registered.
+func waitAgents(ctx context.Context, m *master.Master, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for since := int64(0); m.View().AgentCount() < n; {
+		_, next, _, err := m.Events(ctx, since)
+		if err != nil {
+			return fmt.Errorf("waiting for %d agents: %w", n, err)
+		}
+		since = next
+	}
+	return nil
 }
 
 // behave is what fake containers do: services run, actions print and end.

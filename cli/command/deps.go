@@ -12,6 +12,8 @@ import (
 
 // Deps is the world outside of the commands.
 type Deps struct {
+	Version string // of this program; empty: that of the build
+
 	In  io.Reader
 	Out io.Writer // data
 	Err io.Writer // everything else
@@ -38,8 +40,8 @@ const (
 	headerTimeout = 60 * time.Second
 )
 
-// System is the world of this process.
-func System() Deps {
+// System is the world of this process, a program of the given version.
+func System(version string) Deps {
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -48,7 +50,8 @@ func System() Deps {
 		ForceAttemptHTTP2:     true,
 	}
 	return Deps{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Version: version,
+		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),

@@ -18,7 +18,6 @@ const (
 	ExitNoSolution  = 5   // no set of versions fits
 	ExitUnplaceable = 6   // accepted, and no agent can take it now
 	ExitTimeout     = 7   // the time to wait is over; the work goes on
-	ExitPending     = 8   // a status was asked, and it is not there yet
 	ExitChanges     = 10  // a plan was asked with --detailed-exitcode, and it has changes
 	ExitInterrupted = 130 // interrupted
 )

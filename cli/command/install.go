@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +115,11 @@ func (a *app) install(ctx context.Context, name string, f installFlags) error {
 	}
 	if f.noWait {
 		a.say("Installation of %s is accepted. Watch it with: dcos service watch %s", p.Request.Package, target(p))
-		return a.printInstalled(ctx, cat, p, nil)
+		if err := a.printInstalled(ctx, cat, p, nil); err != nil || placeable(p) {
+			return err
+		}
+		a.say("It waits: no agent has room for all of it now.")
+		return quiet(ExitUnplaceable)
 	}
 	last, err := a.waitReady(ctx, f.timeout, newServices(p)...)
 	if err != nil {
@@ -140,6 +145,10 @@ func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan
 		if err == nil {
 			return done, nil
 		}
+		if ctx.Err() != nil {
+			a.say("\nInterrupted while the plan was being applied. Whether it was, says: dcos service watch %s", target(p))
+			return nil, quiet(ExitInterrupted)
+		}
 		fresh, stale := catalogclient.StalePlan(err)
 		if !stale || try == maxStale {
 			return nil, err
@@ -147,6 +156,11 @@ func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan
 		a.say("The cluster has changed since the plan was made. This is the new plan:")
 		p = fresh
 	}
+}
+
+// placeable reports whether everything a plan adds finds a place now.
+func placeable(p *plan.Plan) bool {
+	return !slices.ContainsFunc(p.Warnings, func(w plan.Warning) bool { return w.Code == plan.WarnResources })
 }
 
 // newServices lists the services that a plan adds, in order.

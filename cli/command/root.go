@@ -58,7 +58,7 @@ with "universe dev". The verbs of an installed package are commands too:
   dcos spark run pi 200
   dcos service list`,
 		SilenceErrors: true, SilenceUsage: true,
-		Version:           version().Version,
+		Version:           a.version().Version,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.settle() },
 		Args:              cobra.ArbitraryArgs,

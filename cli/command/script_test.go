@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"dcos": func() { os.Exit(Main(context.Background(), System(), os.Args[1:])) },
+		"dcos": func() { os.Exit(Main(context.Background(), System("1.2.3-test"), os.Args[1:])) },
 	})
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -18,13 +19,14 @@ type versionInfo struct {
 	Platform string `json:"platform"`
 }
 
-func version() versionInfo {
-	v := versionInfo{Version: "dev", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+func (a *app) version() (v versionInfo) {
+	v = versionInfo{Version: a.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	defer func() { v.Version = cmp.Or(v.Version, "dev") }()
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
-	if m := info.Main.Version; m != "" && m != "(devel)" {
+	if m := info.Main.Version; v.Version == "" && m != "(devel)" {
 		v.Version = m
 	}
 	for _, s := range info.Settings {
@@ -42,7 +44,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of this program", Args: args(),
 		RunE: func(*cobra.Command, []string) error {
-			v := version()
+			v := a.version()
 			return a.object("Version", v, v.Version, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "dcos %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 				return err

@@ -159,6 +159,18 @@ func TestSelect_order(t *testing.T) {
 	}
 }
 
+func TestRemove_detaches(t *testing.T) {
+	c := &Config{Attached: "a", Clusters: map[string]Cluster{"a": {URL: "http://a"}, "b": {URL: "http://b"}}}
+	c.Remove("b")
+	if c.Attached != "a" || len(c.Clusters) != 1 {
+		t.Errorf("after removing another: %+v", c)
+	}
+	c.Remove("a")
+	if c.Attached != "" || len(c.Clusters) != 0 {
+		t.Errorf("after removing the attached one: %+v", c)
+	}
+}
+
 func TestValidName(t *testing.T) {
 	for _, ok := range []string{"a", "9", "dev", "prod-eu.1_x", strings.Repeat("a", MaxName)} {
 		if err := ValidName(ok); err != nil {

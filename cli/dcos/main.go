@@ -9,6 +9,9 @@ import (
 	"github.com/universe-dcos/universe/cli/command"
 )
 
+// version is set by the linker from the release; empty otherwise.
+var version string
+
 func main() {
-	os.Exit(command.Main(context.Background(), command.System(), os.Args[1:]))
+	os.Exit(command.Main(context.Background(), command.System(version), os.Args[1:]))
 }

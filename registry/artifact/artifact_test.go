@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -244,6 +246,39 @@ func TestPush_sameTag(t *testing.T) {
 				t.Errorf("the refused manifest was pushed: %v", err)
 			}
 		})
+	}
+}
+
+// Of several that publish a version at the same time, one succeeds and the
+// others learn what is there.
+func TestPush_race(t *testing.T) {
+	s := stores["server"](t)
+	const racers = 8
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	errs := make([]error, racers)
+	for i := range racers {
+		f := source()
+		f["package.yaml"] = &fstest.MapFile{Data: []byte{byte(i)}}
+		p := pack(t, f, "4.3.0")
+		wg.Go(func() {
+			if _, errs[i] = artifact.Push(t.Context(), s, p, ""); errs[i] == nil {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d pushes succeeded, want 1", won.Load())
+	}
+	there, err := s.Resolve(t.Context(), "4.3.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range errs {
+		if err != nil && (!problem.Is(err, problem.Exists) || !strings.Contains(err.Error(), there.Digest.String())) {
+			t.Errorf("push that came late = %v, want class exists and the digest %s", err, there.Digest)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 // layerFormat is part of every cache key: raise it when the same recipe is to
 // give other bytes.
-const layerFormat = 1
+const layerFormat = 2
 
 // Options are the circumstances of a build. The zero value is usable.
 type Options struct {

@@ -81,11 +81,55 @@ func names(t *testing.T, img v1.Image) (list []string) {
 	return list
 }
 
-func TestBuild_isReproducible(t *testing.T) {
-	img, first, _ := build(t, load(t, filesLayers, filesContent), Options{CacheDir: t.TempDir()})
-	if err := validate.Image(img); err != nil {
+// checkImage checks that manifest, config and layers fit each other, and that the
+// layers hold what their digests say.
+func checkImage(t *testing.T, img v1.Image) {
+	t.Helper()
+	if err := validate.Image(img, validate.Fast); err != nil { // without Fast it knows gzip only
 		t.Errorf("not a valid image: %v", err)
 	}
+	cf, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(layers) != len(cf.RootFS.DiffIDs) {
+		t.Fatalf("%d layers and %d diff ids", len(layers), len(cf.RootFS.DiffIDs))
+	}
+	for i, l := range layers {
+		digest, err := l.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hashOf(t, l.Compressed); got != digest {
+			t.Errorf("layer %d has the digest %v and not %v", i, got, digest)
+		}
+		if got := hashOf(t, l.Uncompressed); got != cf.RootFS.DiffIDs[i] {
+			t.Errorf("layer %d unpacks to %v and not %v", i, got, cf.RootFS.DiffIDs[i])
+		}
+	}
+}
+
+func hashOf(t *testing.T, open func() (io.ReadCloser, error)) v1.Hash {
+	t.Helper()
+	r, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	h, _, err := v1.SHA256(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestBuild_isReproducible(t *testing.T) {
+	img, first, _ := build(t, load(t, filesLayers, filesContent), Options{CacheDir: t.TempDir()})
+	checkImage(t, img)
 	want := []string{"etc/", "etc/hello", "tmp/", "etc/", "etc/app/", "etc/app/a.txt", "etc/app/b/", "etc/app/b/b.txt", "etc/link"}
 	if diff := cmp.Diff(want, names(t, img)); diff != "" {
 		t.Errorf("content (-want +got):\n%s", diff)
@@ -151,8 +195,10 @@ func TestBuild_usesTheCache(t *testing.T) {
 
 func TestBuild_mendsTheCache(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string){
-		"blob cut short": func(t *testing.T, dir string) { eachFile(t, dir+"/blobs", func(p string) error { return os.Truncate(p, 3) }) },
-		"blob gone":      func(t *testing.T, dir string) { eachFile(t, dir+"/blobs", os.Remove) },
+		"blob cut short": func(t *testing.T, dir string) {
+			eachFile(t, dir+"/blobs", func(p string) error { return os.Truncate(p, 3) })
+		},
+		"blob gone": func(t *testing.T, dir string) { eachFile(t, dir+"/blobs", os.Remove) },
 		"index broken": func(t *testing.T, dir string) {
 			eachFile(t, dir+"/index", func(p string) error { return os.WriteFile(p, []byte("{"), 0o644) })
 		},
@@ -170,9 +216,7 @@ func TestBuild_mendsTheCache(t *testing.T) {
 			if first != second {
 				t.Errorf("digests %v and %v, want them equal", first, second)
 			}
-			if err := validate.Image(img); err != nil {
-				t.Errorf("not a valid image: %v", err)
-			}
+			checkImage(t, img)
 		})
 	}
 }

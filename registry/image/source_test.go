@@ -38,7 +38,7 @@ func tarOf(t *testing.T, entries ...string) *bytes.Buffer {
 	tw := tar.NewWriter(&buf)
 	for _, e := range entries {
 		name, link, isLink := strings.Cut(e, " -> ")
-		h := &tar.Header{Name: name, Mode: 0o755, Uid: 1001, Typeflag: tar.TypeReg, Size: int64(len(name))}
+		h := &tar.Header{Name: name, Mode: 0o775, Uid: 1001, Typeflag: tar.TypeReg, Size: int64(len(name))}
 		if isLink {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, link, 0
 		}
@@ -77,9 +77,9 @@ func TestPicker_takesTheSelectedMembers(t *testing.T) {
 			if diff := cmp.Diff(want, sortedKeys(p.tree.entries)); diff != "" {
 				t.Errorf("members (-want +got):\n%s", diff)
 			}
-			for _, e := range p.tree.entries {
-				if e.uid != 0 {
-					t.Errorf("a file kept the owner %d of the archive", e.uid)
+			for name, e := range p.tree.entries {
+				if e.uid != 0 || e.mode != 0o644 && e.mode != 0o755 {
+					t.Errorf("%s has owner %d and mode %o, want what every machine would give it", name, e.uid, e.mode)
 				}
 			}
 		})
@@ -211,6 +211,9 @@ func TestJarOf_isReproducible(t *testing.T) {
 	var got []string
 	for _, f := range zr.File {
 		got = append(got, f.Name)
+		if !f.Modified.Equal(jarTime) {
+			t.Errorf("%s has the time %v, want %v", f.Name, f.Modified, jarTime)
+		}
 	}
 	if diff := cmp.Diff([]string{"META-INF/MANIFEST.MF", "A.class", "b/B.class"}, got); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/universe-dcos/universe/internal/problem"
@@ -78,21 +79,17 @@ func TestDownload_withoutTheProgram(t *testing.T) {
 
 func TestDownload_stopsWithItsContext(t *testing.T) {
 	started := filepath.Join(t.TempDir(), "started")
-	if err := os.WriteFile(started, nil, 0o644); err != nil {
+	if err := syscall.Mkfifo(started, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The shell waits without end and without a child that could outlive it.
-	client, _ := script(t, "echo $$ >"+started+"; while :; do :; done")
+	// The shell runs without end and without a child that could outlive it.
+	client, _ := script(t, "echo >"+started+"; while :; do :; done")
 	b := newMaker(t, &Layer{}).builder
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	go func() {
-		for {
-			if data, err := os.ReadFile(started); err != nil || len(data) > 0 {
-				cancel(cause)
-				return
-			}
-		}
+		_, _ = os.ReadFile(started) // returns once the shell has written
+		cancel(cause)
 	}()
 	if err := b.download(ctx, client, "thing", b.work, nil, noFinal); !errors.Is(err, cause) {
 		t.Errorf("error %v, want %v", err, cause)
@@ -130,4 +127,3 @@ func TestProgress_doesNotOverlap(t *testing.T) {
 		t.Errorf("last event %+v, want 5 bytes of download", got)
 	}
 }
-

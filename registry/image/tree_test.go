@@ -77,7 +77,9 @@ func TestTree_refusesWhatNoLayerCanHold(t *testing.T) {
 		{"a parent", func(tr *tree) error { return file(tr, "a/../../b") }, "leaves its folder"},
 		{"a control character", func(tr *tree) error { return file(tr, "a\nb") }, "control character"},
 		{"a long path", func(tr *tree) error { return file(tr, strings.Repeat("a", MaxPathBytes+1)) }, "is longer than"},
-		{"a file over a folder", func(tr *tree) error { return errors.Join(file(tr, "a/b"), tr.add("a", &entry{typ: tar.TypeDir}), file(tr, "a")) },
+		{"a file over a folder", func(tr *tree) error {
+			return errors.Join(file(tr, "a/b"), tr.add("a", &entry{typ: tar.TypeDir}), file(tr, "a"))
+		},
 			"a folder with content"},
 		{"a file below a link", func(tr *tree) error {
 			return errors.Join(file(tr, "a/b"), tr.add("a", &entry{typ: tar.TypeSymlink, link: "c"}), tr.write(io.Discard, time.Time{}, func(int64) {}))

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/universe-dcos/universe/internal/problem"
@@ -42,6 +43,8 @@ func (r *Repository) classify(err error) (problem.Class, string) {
 		record    tls.RecordHeaderError
 	)
 	switch {
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		return classOfStatus(http.StatusUnauthorized, r.ref.Host)
 	case errors.Is(err, errdef.ErrNotFound):
 		return problem.NotFound, ""
 	case errors.Is(err, errdef.ErrInvalidReference), errors.Is(err, errdef.ErrInvalidDigest):

@@ -17,4 +17,7 @@ const (
 	VerbDelete  = "delete"  // remove blobs, manifests, tags
 )
 
+// DefaultChallenge asks for a user and a password (RFC 7617).
+const DefaultChallenge = `Basic realm="registry"`
+
 func allowAll(*http.Request, string, string) error { return nil }

@@ -2,30 +2,35 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/universe-dcos/universe/registry/registrytest"
 	"github.com/universe-dcos/universe/registry/server"
 )
 
-// The figures of design §8: durable mode, over HTTP on loopback, client in the
-// same process, keep-alive, 8 clients (large blobs: 2).
+// The figures registry.*: durable mode, over HTTP on loopback, client and
+// registry in one process, keep-alive. raw_* are what the disk and the loopback
+// give in the same run, to read the others against.
 const (
-	benchClients      = 8
+	benchClients      = 8 // small operations
 	benchLargeClients = 2
 	benchSmall        = 4 << 10
+	benchFile         = 32 << 10 // a blob that needs a file
 	benchLarge        = 100 << 20
 	benchName         = "bench/data"
 )
@@ -35,6 +40,7 @@ type bench struct {
 	server *server.Server
 	url    string
 	client *http.Client
+	next   atomic.Int64 // content that differs
 }
 
 func newBench(b *testing.B, tags int) *bench {
@@ -44,14 +50,13 @@ func newBench(b *testing.B, tags int) *bench {
 	b.Cleanup(h.Close)
 	k := &bench{server: s, url: h.URL + "/v2/" + benchName, client: newClient(b)}
 	store := s.Repository(benchName)
-	for first := 0; first < tags; first += 100 { // in parallel: commits are shared
+	const side = 200 // at a time: commits are shared
+	for first := 0; first < tags; first += side {
 		var wg sync.WaitGroup
-		for i := first; i < min(first+100, tags); i++ {
+		for i := first; i < min(first+side, tags); i++ {
 			wg.Go(func() {
-				m, body, err := benchManifest(i)
-				if err == nil {
-					err = store.Push(b.Context(), m, bytes.NewReader(body))
-				}
+				m, body := benchManifest(int64(i))
+				err := store.Push(b.Context(), m, bytes.NewReader(body))
 				if err == nil {
 					err = store.Tag(b.Context(), m, benchTag(i))
 				}
@@ -68,31 +73,35 @@ func newBench(b *testing.B, tags int) *bench {
 func benchTag(i int) string { return fmt.Sprintf("1.0.%d", i) }
 
 // benchManifest is an index of nothing: it needs no blobs.
-func benchManifest(i int) (ocispec.Descriptor, []byte, error) {
+func benchManifest(i int64) (ocispec.Descriptor, []byte) {
 	body := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"n":"%d","pad":%q}}`,
 		ocispec.MediaTypeImageIndex, i, strings.Repeat("x", 400))
-	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromBytes(body), Size: int64(len(body))}, body, nil
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromBytes(body), Size: int64(len(body))}, body
 }
 
-// run spreads b.N operations over clients and reports the rate.
-func (k *bench) run(b *testing.B, clients int, op func(i int) error) {
+// figure measures op as a sub-benchmark and prints it for docs/benchmarks.md.
+// bytes is the size of an operation for a figure in MB/s, 0 for one in /s.
+func figure(b *testing.B, name string, clients int, bytes int64, op func() error) {
 	b.Helper()
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	b.ResetTimer()
-	start := time.Now()
-	for range clients {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
-				if err := op(int(i)); err != nil {
+	var rate float64
+	b.Run(name, func(b *testing.B) {
+		b.SetBytes(bytes)
+		b.SetParallelism(max(clients/runtime.GOMAXPROCS(0), 1))
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := op(); err != nil {
 					b.Error(err)
-					return
 				}
 			}
 		})
+		rate = float64(b.N) / b.Elapsed().Seconds()
+		b.ReportMetric(rate, "ops/s")
+	})
+	if bytes > 0 {
+		fmt.Printf("figure registry.%s %.0f MB/s\n", name, rate*float64(bytes)/1e6)
+		return
 	}
-	wg.Wait()
-	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "ops/s")
+	fmt.Printf("figure registry.%s %.0f /s\n", name, rate)
 }
 
 // do sends a request and checks the status.
@@ -118,7 +127,19 @@ func (k *bench) do(method, url string, body io.Reader, contentType string, want 
 	return resp, nil
 }
 
-func (k *bench) pushBlob(data []byte) error {
+// get reads an address of the repository.
+func (k *bench) get(method, path string) error {
+	_, err := k.do(method, k.url+path, nil, "", http.StatusOK)
+	return err
+}
+
+// pushBlob pushes as oras and containerd do.
+func (k *bench) pushBlob(data []byte) (digest.Digest, error) {
+	d := digest.FromBytes(data)
+	return d, k.pushKnown(data, d)
+}
+
+func (k *bench) pushKnown(data []byte, d digest.Digest) error {
 	resp, err := k.do(http.MethodPost, k.url+"/blobs/uploads/", nil, "", http.StatusAccepted)
 	if err != nil {
 		return err
@@ -127,129 +148,122 @@ func (k *bench) pushBlob(data []byte) error {
 	if err != nil {
 		return err
 	}
-	loc.RawQuery = "digest=" + digest.FromBytes(data).String()
+	loc.RawQuery = "digest=" + d.String()
 	_, err = k.do(http.MethodPut, loc.String(), bytes.NewReader(data), "application/octet-stream", http.StatusCreated)
 	return err
 }
 
-// smallBlob makes content that differs with i.
-func smallBlob(i int) []byte {
-	b := make([]byte, benchSmall)
-	binary.LittleEndian.PutUint64(b, uint64(i)+1)
+// fresh is content that no other call gives.
+func (k *bench) fresh(n int) []byte {
+	b := make([]byte, n)
+	binary.LittleEndian.PutUint64(b, uint64(k.next.Add(1)))
 	return b
 }
 
-func forTags(b *testing.B, f func(b *testing.B, tags int)) {
+func (k *bench) pushFresh(n int) func() error {
+	return func() error { _, err := k.pushBlob(k.fresh(n)); return err }
+}
+
+func (k *bench) mustPush(b *testing.B, n int) string {
 	b.Helper()
-	for _, tags := range []int{100, 1000, 100_000} {
-		if tags > 1000 && testing.Short() {
-			continue
-		}
-		b.Run(fmt.Sprintf("tags=%d", tags), func(b *testing.B) { f(b, tags) })
+	d, err := k.pushBlob(k.fresh(n))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return "/blobs/" + d.String()
+}
+
+func (k *bench) putFresh() error {
+	n := k.next.Add(1)
+	m, body := benchManifest(1_000_000 + n)
+	_, err := k.do(http.MethodPut, fmt.Sprintf("%s/manifests/2.0.%d", k.url, n), bytes.NewReader(body), m.MediaType, http.StatusCreated)
+	return err
+}
+
+func BenchmarkSmall(b *testing.B) {
+	levels := []struct {
+		name string
+		tags int
+	}{{"100", 100}, {"1k", 1000}, {"100k", 100_000}}
+	if testing.Short() {
+		levels = levels[:2]
+	}
+	figure(b, "raw_sync", benchClients, 0, rawSync(b, benchSmall))
+	for _, l := range levels {
+		k := newBench(b, l.tags)
+		blob, file := k.mustPush(b, benchSmall), k.mustPush(b, benchFile)
+		var i atomic.Int64
+		figure(b, "push_small."+l.name, benchClients, 0, k.pushFresh(benchSmall))
+		figure(b, "push_file."+l.name, benchClients, 0, k.pushFresh(benchFile))
+		figure(b, "head."+l.name, benchClients, 0, func() error { return k.get(http.MethodHead, file) })
+		figure(b, "get_small."+l.name, benchClients, 0, func() error { return k.get(http.MethodGet, blob) })
+		figure(b, "get_file."+l.name, benchClients, 0, func() error { return k.get(http.MethodGet, file) })
+		figure(b, "get_manifest."+l.name, benchClients, 0, func() error {
+			return k.get(http.MethodGet, "/manifests/"+benchTag(int(i.Add(7919))%l.tags))
+		})
+		figure(b, "list_tags."+l.name, benchClients, 0, func() error { return k.get(http.MethodGet, "/tags/list?n=1000") })
+		figure(b, "put_manifest."+l.name, benchClients, 0, k.putFresh)
 	}
 }
 
-func BenchmarkPushSmall(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		var n atomic.Int64
-		k.run(b, benchClients, func(int) error { return k.pushBlob(smallBlob(int(n.Add(1)))) })
-	})
-}
-
-func BenchmarkHead(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		data := smallBlob(0)
-		if err := k.pushBlob(data); err != nil {
-			b.Fatal(err)
-		}
-		url := k.url + "/blobs/" + digest.FromBytes(data).String()
-		k.run(b, benchClients, func(int) error {
-			_, err := k.do(http.MethodHead, url, nil, "", http.StatusOK)
-			return err
-		})
-	})
-}
-
-func BenchmarkGetSmall(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		const blobs = 64
-		urls := make([]string, blobs)
-		for i := range urls {
-			if err := k.pushBlob(smallBlob(i)); err != nil {
-				b.Fatal(err)
-			}
-			urls[i] = k.url + "/blobs/" + digest.FromBytes(smallBlob(i)).String()
-		}
-		k.run(b, benchClients, func(i int) error {
-			_, err := k.do(http.MethodGet, urls[i%blobs], nil, "", http.StatusOK)
-			return err
-		})
-	})
-}
-
-func BenchmarkPutManifest(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		k.run(b, benchClients, func(i int) error {
-			m, body, err := benchManifest(1_000_000 + i)
-			if err != nil {
-				return err
-			}
-			_, err = k.do(http.MethodPut, fmt.Sprintf("%s/manifests/2.0.%d", k.url, i), bytes.NewReader(body), m.MediaType, http.StatusCreated)
-			return err
-		})
-	})
-}
-
-func BenchmarkGetManifest(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		k.run(b, benchClients, func(i int) error {
-			_, err := k.do(http.MethodGet, k.url+"/manifests/"+benchTag(i*7919%tags), nil, "", http.StatusOK)
-			return err
-		})
-	})
-}
-
-func BenchmarkTagsList(b *testing.B) {
-	forTags(b, func(b *testing.B, tags int) {
-		k := newBench(b, tags)
-		k.run(b, benchClients, func(int) error {
-			_, err := k.do(http.MethodGet, k.url+"/tags/list?n=1000", nil, "", http.StatusOK)
-			return err
-		})
-	})
-}
-
-func BenchmarkPushLarge(b *testing.B) {
+func BenchmarkLarge(b *testing.B) {
 	k := newBench(b, 1)
-	var n atomic.Int64
+	// The client's own hashing is not the registry's cost: only the last bytes
+	// differ, and the hash of the others is kept.
+	const head = benchLarge - 8
+	prefix := sha256.New()
 	free := make(chan []byte, benchLargeClients)
 	for range benchLargeClients {
 		free <- make([]byte, benchLarge)
 	}
-	b.SetBytes(benchLarge)
-	k.run(b, benchLargeClients, func(int) error {
+	prefix.Write(make([]byte, head))
+	figure(b, "raw_write", benchLargeClients, benchLarge, rawSync(b, benchLarge))
+	figure(b, "push_large", benchLargeClients, benchLarge, func() error {
 		d := <-free
 		defer func() { free <- d }()
-		binary.LittleEndian.PutUint64(d, uint64(n.Add(1)))
-		return k.pushBlob(d)
+		binary.LittleEndian.PutUint64(d[head:], uint64(k.next.Add(1)))
+		h, err := prefix.(hash.Cloner).Clone()
+		if err != nil {
+			return err
+		}
+		h.Write(d[head:])
+		return k.pushKnown(d, digest.NewDigest(digest.SHA256, h))
 	})
+	blob := k.mustPush(b, benchLarge)
+	figure(b, "raw_http", benchLargeClients, benchLarge, rawHTTP(b))
+	figure(b, "get_large", benchLargeClients, benchLarge, func() error { return k.get(http.MethodGet, blob) })
 }
 
-func BenchmarkGetLarge(b *testing.B) {
-	k := newBench(b, 1)
-	text := string(make([]byte, benchLarge))
-	d := registrytest.Blob(text)
-	if err := k.server.Repository(benchName).Push(b.Context(), d, strings.NewReader(text)); err != nil {
+// rawSync writes a file of n bytes, syncs it and removes it.
+func rawSync(b *testing.B, n int) func() error {
+	b.Helper()
+	dir := b.TempDir()
+	data := make([]byte, n)
+	var next atomic.Int64
+	return func() error {
+		path := filepath.Join(dir, fmt.Sprint(next.Add(1)))
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		defer os.Remove(path)
+		defer f.Close()
+		if _, err := f.Write(data); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
+}
+
+// rawHTTP reads a file that net/http's own file server sends.
+func rawHTTP(b *testing.B) func() error {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, benchLarge), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(benchLarge)
-	k.run(b, benchLargeClients, func(int) error {
-		_, err := k.do(http.MethodGet, k.url+"/blobs/"+d.Digest.String(), nil, "", http.StatusOK)
-		return err
-	})
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) }))
+	b.Cleanup(h.Close)
+	k := &bench{url: h.URL, client: newClient(b)}
+	return func() error { return k.get(http.MethodGet, "/") }
 }

@@ -17,16 +17,16 @@ const (
 	// maxGroup bounds the updates that are committed together.
 	maxGroup = 256
 	// lockWait is how long opening waits for another process to let go.
-	lockWait = 2 * time.Second
+	lockWait = time.Second
 	// initialMmapBytes spares remapping, which waits for readers, while the
 	// database is small. It is address space, not memory or disk.
 	initialMmapBytes = 256 << 20
 )
 
-// boltStore is a MetaStore in one bbolt file. Updates that arrive while a
+// Bolt is a MetaStore in one bbolt file. Updates that arrive while a
 // commit is under way are committed together by the next one, so that many
 // writers share a sync of the disk without anybody waiting for a timer.
-type boltStore struct {
+type Bolt struct {
 	db *bolt.DB
 
 	mu    sync.Mutex
@@ -41,9 +41,9 @@ type update struct {
 	wake chan bool // true: you commit next; false: err is set
 }
 
-// openBolt opens or makes the database. A database that another process has
+// OpenBolt opens or makes the database. A database that another process has
 // open is problem.Unavailable.
-func openBolt(path string, d Durability) (*boltStore, error) {
+func OpenBolt(path string, d Durability) (*Bolt, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: lockWait, FreelistType: bolt.FreelistMapType, InitialMmapSize: initialMmapBytes,
 		NoSync: d == DurabilityOff, NoStatistics: true,
@@ -66,20 +66,20 @@ func openBolt(path string, d Durability) (*boltStore, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare registry database %s: %w", path, err), db.Close())
 	}
-	return &boltStore{db: db}, nil
+	return &Bolt{db: db}, nil
 }
 
 // View implements MetaStore.
-func (b *boltStore) View(fn func(MetaTx) error) error {
+func (b *Bolt) View(fn func(MetaTx) error) error {
 	return b.db.View(func(tx *bolt.Tx) error { return fn(&boltTx{tx: tx}) })
 }
 
 // Close implements MetaStore.
-func (b *boltStore) Close() error { return b.db.Close() }
+func (b *Bolt) Close() error { return b.db.Close() }
 
 // Update implements MetaStore. The first caller to find nobody committing does
 // so for all that wait, and hands over to the next one after that.
-func (b *boltStore) Update(fn func(MetaTx) error) error {
+func (b *Bolt) Update(fn func(MetaTx) error) error {
 	u := &update{fn: fn, wake: make(chan bool, 1)}
 	b.mu.Lock()
 	b.queue = append(b.queue, u)
@@ -121,7 +121,7 @@ var errUndo = errors.New("undo")
 // commit runs a group in one transaction. An update that fails after it wrote
 // something cannot be undone alone: the transaction is rolled back and the
 // others run again without it.
-func (b *boltStore) commit(group []*update) {
+func (b *Bolt) commit(group []*update) {
 	for len(group) > 0 {
 		bad, wrote := -1, false
 		err := b.db.Update(func(tx *bolt.Tx) error {

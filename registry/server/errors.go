@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 
@@ -73,16 +74,19 @@ func answerOf(err error) *ociError {
 		return oci
 	}
 	var tooLong *http.MaxBytesError
+	var body *bodyError
 	var p *problem.Error
 	switch {
 	case errors.As(err, &p):
 		return ofProblem(p)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fail(http.StatusRequestTimeout, codeBlobUploadInvalid, "the request's content stood still too long; what came of an upload is kept: %w", err)
+	case errors.As(err, &body), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fail(http.StatusRequestTimeout, codeBlobUploadInvalid, "the request ended before its content did; what came of an upload is kept: %w", err)
 	case errors.As(err, &tooLong):
 		return fail(http.StatusRequestEntityTooLarge, codeSizeInvalid, "content is larger than %d bytes", tooLong.Limit)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fail(http.StatusInsufficientStorage, codeNoSpace, "the registry's disk is full; the upload is kept: %w", err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fail(http.StatusServiceUnavailable, codeUnknown, "request ended: %w", err)
 	}
 	return &ociError{status: http.StatusInternalServerError, cause: err,
 		entries: []errorEntry{{Code: codeUnknown, Message: "internal error; the registry's log has the cause"}}}
@@ -126,6 +130,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerOf(err)
 	if a.status >= http.StatusInternalServerError {
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", a.status, "err", err)
+	}
+	if a.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", s.challenge)
 	}
 	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))

@@ -64,7 +64,8 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("%s %s asked for %q, want %q", c.method, c.path, asked, c.want)
 		}
 		answer = errUnauthorized
-		a.want(http.StatusUnauthorized, "UNAUTHORIZED", c.method, c.path, c.body)
+		a.want(http.StatusUnauthorized, "UNAUTHORIZED", c.method, c.path, c.body).
+			wantHeader(t, "WWW-Authenticate", server.DefaultChallenge)
 	}
 	answer = nil
 	a.want(http.StatusNotFound, "NAME_UNKNOWN", "GET", "/v2/"+repo+"/tags/list", "")
@@ -206,18 +207,24 @@ func TestIdleBody(t *testing.T) {
 	host := serve(t, s)
 	a := api{t: t, s: s}
 	loc := a.start()
-	var dialer net.Dialer
-	conn := must(dialer.DialContext(t.Context(), "tcp", host))(t, "dial")
-	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n0123456789", loc, host); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body)
+	for _, c := range []struct {
+		what, path string
+		status     int
+	}{
+		{"an upload", loc, http.StatusRequestTimeout},
+		{"a request whose content nobody reads", uploads + "x", http.StatusNotFound},
+	} {
+		var dialer net.Dialer
+		conn := must(dialer.DialContext(t.Context(), "tcp", host))(t, "dial")
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n0123456789", c.path, host); err != nil {
+			t.Fatal(err)
+		}
+		resp := must(http.ReadResponse(bufio.NewReader(conn), nil))(t, "reply to "+c.what+" that stands still")
+		body := must(io.ReadAll(resp.Body))(t, "read reply")
 		resp.Body.Close()
-		if resp.StatusCode < 400 {
-			t.Errorf("PATCH that stands still = %d, want an error", resp.StatusCode)
+		if resp.StatusCode != c.status {
+			t.Errorf("%s that stands still = %d %s, want %d", c.what, resp.StatusCode, body, c.status)
 		}
 	}
 	a.want(http.StatusNoContent, "", "GET", loc, "").wantHeader(t, "Range", "0-9")
@@ -268,6 +275,11 @@ func TestUpload_oneWriterAtATime(t *testing.T) {
 	// The first request has the upload from some moment on; until then GET
 	// answers 204.
 	for a.call("GET", loc, "").status != http.StatusConflict {
+		select {
+		case got := <-status:
+			t.Fatalf("first PATCH ended early with %d", got)
+		default:
+		}
 	}
 	a.want(http.StatusConflict, "BLOB_UPLOAD_INVALID", "PATCH", loc, "x")
 	if err := pw.Close(); err != nil {

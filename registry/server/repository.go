@@ -58,6 +58,9 @@ func collect(ctx context.Context, page func(last string) ([]string, bool, error)
 		if all = append(all, names...); len(all) > 0 {
 			last = all[len(all)-1]
 		}
+		if len(all) > registry.MaxTags {
+			return nil, problem.New(problem.TooLarge, "list has more than %d entries", registry.MaxTags)
+		}
 	}
 	return all, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -45,6 +46,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Authorize is asked before every request; nil allows all.
 	Authorize Authorize
+	// Challenge is the WWW-Authenticate header of 401 answers, which tells
+	// clients how to prove who they are (RFC 9110 §11.6.1). Default
+	// DefaultChallenge.
+	Challenge string
 	// OnPush is told of every manifest and tag after it is durable, before the
 	// client is. Calls may come at the same time; it must not block.
 	OnPush func(Event)
@@ -72,6 +77,7 @@ type Server struct {
 	limits    Limits
 	log       *slog.Logger
 	authorize Authorize
+	challenge string
 	onPush    func(Event)
 	sessions  *sessions
 	routes    map[routeKind]methods
@@ -93,7 +99,8 @@ func New(o Options) (*Server, error) {
 	if o.Root == "" && (o.Blobs == nil || o.Meta == nil) {
 		return nil, problem.New(problem.Invalid, "registry needs a directory, or a blob store and a metadata store")
 	}
-	s := &Server{blobs: o.Blobs, meta: o.Meta, limits: o.Limits.withDefaults(), log: o.Logger, authorize: o.Authorize, onPush: o.OnPush}
+	s := &Server{blobs: o.Blobs, meta: o.Meta, limits: o.Limits.withDefaults(), log: o.Logger,
+		authorize: o.Authorize, challenge: cmp.Or(o.Challenge, DefaultChallenge), onPush: o.OnPush}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -125,7 +132,7 @@ func (s *Server) openStores(o Options) error {
 	}
 	if s.meta == nil {
 		// First, as its lock keeps other processes out.
-		m, err := openBolt(filepath.Join(o.Root, metaFile), o.Durability)
+		m, err := OpenBolt(filepath.Join(o.Root, metaFile), o.Durability)
 		if err != nil {
 			return err
 		}
@@ -217,7 +224,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &idleBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: s.limits.BodyIdle}
+		r.Body = newIdleBody(w, r.Body, s.limits.BodyIdle)
 	}
 	if err := s.dispatch(w, r, rt); err != nil {
 		s.writeError(w, r, err)

@@ -42,8 +42,13 @@ type session struct {
 	touched time.Time // guarded by sessions.mu
 }
 
-// sweepEvery is how often idle uploads are looked for, at most.
-const sweepEvery = 10 * time.Minute
+const (
+	// sweepEvery is how often idle uploads are looked for, at most.
+	sweepEvery = 10 * time.Minute
+	// emptyIdle is how long an upload that holds no bytes is kept: clients
+	// open them and take another way, as after a mount.
+	emptyIdle = 10 * time.Minute
+)
 
 // openSessions takes up the uploads that a former process left. What is not an
 // upload of ours is left alone.
@@ -72,7 +77,7 @@ func newSessionID(repository string) string { return randomHex(16) + "-" + repos
 func (ss *sessions) start(ctx context.Context, repository string, alg digest.Algorithm) (*session, error) {
 	at := now()
 	ss.mu.Lock()
-	due := at.Sub(ss.swept) > sweepEvery
+	due := at.Sub(ss.swept) > sweepEvery || len(ss.open) >= ss.max
 	ss.mu.Unlock()
 	if due {
 		if err := ss.sweep(ctx, at); err != nil {
@@ -130,8 +135,14 @@ func (ss *sessions) sweep(ctx context.Context, at time.Time) error {
 	ss.swept = at
 	var idle []*session
 	for _, u := range ss.open {
-		if at.Sub(u.touched) > ss.idle && u.mu.TryLock() {
+		quiet := at.Sub(u.touched)
+		if quiet <= min(ss.idle, emptyIdle) || !u.mu.TryLock() {
+			continue
+		}
+		if quiet > ss.idle || u.offset == 0 {
 			idle = append(idle, u)
+		} else {
+			u.mu.Unlock()
 		}
 	}
 	ss.mu.Unlock()

@@ -114,6 +114,13 @@ func TestSet_agreesWithCheck(t *testing.T) {
 				t.Fatalf("%q at %s: Set says %v, Check says %v; set %s", text, v, got, want, s)
 			}
 		}
+		selected := map[int]bool{}
+		s.Select(versions, func(i int) { selected[i] = true })
+		for i, v := range versions {
+			if selected[i] != s.Contains(v) {
+				t.Fatalf("%q at %s: Select says %v", text, v, selected[i])
+			}
+		}
 		if again := s.Union(s.Intersect(Full())); !again.Equal(s) {
 			t.Fatalf("%q: not canonical: %s and %s", text, s, again)
 		}

@@ -3,6 +3,7 @@ package constraint
 import (
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -180,6 +181,36 @@ func (s Set) Contains(v Version) bool {
 		return contains(s.pre, point{t, v.Prerelease()})
 	}
 	return contains(s.rel, t)
+}
+
+// Select calls yield with the index of each known version that is a member. The
+// list must be sorted by [Order]. It takes time for the members and, beyond
+// them, only logarithmic time for the list.
+func (s Set) Select(known []Version, yield func(i int)) {
+	for _, r := range s.rel {
+		from := sort.Search(len(known), func(i int) bool { return tripleOf(known[i]).compare(r.low) >= 0 })
+		for i := from; i < len(known) && tripleOf(known[i]).compare(r.high) < 0; i++ {
+			if !known[i].IsPrerelease() {
+				yield(i)
+			}
+		}
+	}
+	for _, p := range s.pre {
+		from := sort.Search(len(known), func(i int) bool { return !isBelow(known[i], p.low) })
+		for i := from; i < len(known) && isBelow(known[i], p.high); i++ {
+			if known[i].IsPrerelease() {
+				yield(i)
+			}
+		}
+	}
+}
+
+// isBelow tells whether v sorts before the prerelease p.
+func isBelow(v Version, p point) bool {
+	if c := tripleOf(v).compare(p.at); c != 0 || p.at.end {
+		return c < 0
+	}
+	return v.IsPrerelease() && point{p.at, v.Prerelease()}.compare(p) < 0
 }
 
 // IsEmpty tells whether s has no member.

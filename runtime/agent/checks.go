@@ -17,6 +17,8 @@ const (
 	// readyInterval and healthInterval are between two tries where a check names none.
 	readyInterval  = time.Second
 	healthInterval = 10 * time.Second
+	// minInterval is the least time between two tries, whatever a check asks for.
+	minInterval = 100 * time.Millisecond
 	// defaultFailures is how many failures in a row count where a check names no number.
 	defaultFailures = 3
 	// whyEvery is the least time between two reports of why a task is not ready.
@@ -68,6 +70,7 @@ func (t *task) startChecks(ctx context.Context) *checks {
 }
 
 func (c *checks) loop(ctx context.Context, p *check.Probe, health bool, every time.Duration) {
+	every = max(every, minInterval)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {

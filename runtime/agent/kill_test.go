@@ -123,16 +123,34 @@ func TestKill_ofTheUnknownAndTheEnded(t *testing.T) {
 	})
 }
 
-func TestKill_isSentAgainWhenTheEngineWasAway(t *testing.T) {
+func TestKill_isSentAgainUntilItIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t, &fake.Runner{})
+		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour { return fake.Behaviour{DeafFor: 3} }})
 		n.launch(testTask("a.1"))
 		n.master.until(cluster.TaskRunning)
-		n.runner.Outage()
+		begun := time.Now()
+		n.master.order(killOrder("a.1", 60_000))
+		n.master.until(cluster.TaskKilled)
+		if took := time.Since(begun); took != 3*signalRetry {
+			t.Errorf("a signal that failed three times arrived after %s, want %s", took, 3*signalRetry)
+		}
+	})
+}
+
+func TestKill_isSentAgainWhenTheEngineWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour { return fake.Behaviour{IgnoreTERM: true} }})
+		n.launch(testTask("a.1"))
+		n.master.until(cluster.TaskRunning)
 		n.master.order(killOrder("a.1", 60_000))
 		n.master.until(cluster.TaskKilling)
 		synctest.Wait()
-		n.runner.Restore()
+		n.runner.Outage()
+		n.runner.Restore() // the engine may have forgotten what it was doing
+		synctest.Wait()
+		if got := n.runner.Signals(); len(got) != 2 || got[1].Number != int(syscall.SIGTERM) {
+			t.Errorf("signals: got %+v, want TERM twice", got)
+		}
 		n.master.until(cluster.TaskKilled)
 	})
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -117,39 +118,63 @@ func TestSession_beatsAndEndsWhenTheMasterDeniesIt(t *testing.T) {
 }
 
 func TestSession_aSilentStreamIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t, &fake.Runner{})
-		begun := time.Now()
-		// A stream that stays open and says nothing.
-		silent := make(chan struct{})
-		defer close(silent)
-		mux := http.NewServeMux()
-		mux.HandleFunc("POST "+cluster.PathSession, func(w http.ResponseWriter, r *http.Request) {
-			n.master.hellos <- cluster.Hello{}
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-			select {
-			case <-silent:
-			case <-r.Context().Done():
-			}
+	for _, c := range []struct {
+		name    string
+		welcome bool // it says one thing
+		want    time.Duration
+	}{{"from the start", false, welcomeTimeout}, {"after the welcome", true, streamSilence}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNode(t, &fake.Runner{})
+				mux := http.NewServeMux()
+				mux.HandleFunc("POST "+cluster.PathHeartbeat, func(http.ResponseWriter, *http.Request) {})
+				mux.HandleFunc("POST "+cluster.PathSession, func(w http.ResponseWriter, r *http.Request) {
+					n.master.hellos <- cluster.Hello{}
+					if c.welcome {
+						_, _ = io.WriteString(w, `{"kind":"welcome","session":"s"}`+"\n")
+					}
+					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+				})
+				n.master.server.Handler = mux
+				n.master.lose()
+				<-n.master.hellos
+				begun := time.Now()
+				<-n.master.hellos
+				if took := time.Since(begun); took < c.want || took > c.want+maxRetry {
+					t.Errorf("given up after %s, want %s and a pause", took, c.want)
+				}
+			})
 		})
-		n.master.server.Handler = mux
-		n.master.lose()
-		<-n.master.hellos
-		<-n.master.hellos
-		if took := time.Since(begun); took < streamSilence || took > 2*welcomeTimeout {
-			t.Errorf("given up after %s", took)
-		}
-	})
+	}
 }
 
-func TestSession_refusedReportsAreSentAgain(t *testing.T) {
+func TestSession_refusedReportsAreSentAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t, &fake.Runner{Script: quick})
 		n.master.mu.Lock()
 		n.master.refuse = 3
 		n.master.mu.Unlock()
+		begun := time.Now()
 		n.launch(testTask("a.1"))
 		n.master.until(cluster.TaskFinished)
+		if took := time.Since(begun); took >= resendAfter {
+			t.Errorf("after three refusals the reports took %s", took)
+		}
+	})
+}
+
+func TestSession_aNewOneGetsWhatTheOldDidNotAcknowledge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, &fake.Runner{})
+		n.master.setAck(false)
+		n.launch(testTask("a.1"))
+		first := n.master.next()
+		synctest.Wait()
+		begun := time.Now()
+		n.master.lose()
+		if got := n.master.next(); got.UUID != first.UUID || time.Since(begun) >= resendAfter {
+			t.Errorf("first report of the next session: got %+v after %s, want %s at once", got, time.Since(begun), first.UUID)
+		}
 	})
 }

@@ -48,7 +48,7 @@ func (w *world) cycle() (made, rescinded []cluster.Offer) {
 	w.t.Helper()
 	v := w.state.View()
 	made, rescinded = w.alloc.Cycle(w.now, v)
-	if err := w.alloc.check(v); err != nil {
+	if err := w.alloc.Check(v); err != nil {
 		w.t.Fatal(err)
 	}
 	return made, rescinded

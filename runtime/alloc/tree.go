@@ -160,10 +160,12 @@ func (n *node) measureAll(total core.Usage) {
 	n.sort()
 }
 
-// measure computes the share: the largest part of the total, over the weight.
-func (n *node) measure(total core.Usage) {
-	n.share = max(part(n.amount.CPU, total.CPU), part(n.amount.Mem, total.Mem), part(n.amount.Disk, total.Disk))
-	n.share = n.share * defaultWeight / n.weight
+func (n *node) measure(total core.Usage) { n.share = n.shareOf(total) }
+
+// shareOf is the largest part of the total, over the weight.
+func (n *node) shareOf(total core.Usage) uint64 {
+	s := max(part(n.amount.CPU, total.CPU), part(n.amount.Mem, total.Mem), part(n.amount.Disk, total.Disk))
+	return s * defaultWeight / n.weight
 }
 
 // part is have/total in units of 1/shareUnit, at most shareUnit: after a loss

@@ -53,6 +53,12 @@ func (c *Client) Agents(ctx context.Context) ([]core.Agent, error) {
 	return l.Items, err
 }
 
+// RemoveAgent declares an agent gone, for a machine that will not come back: its
+// tasks are lost and launched elsewhere, and no agent of this id is let in again.
+func (c *Client) RemoveAgent(ctx context.Context, id cluster.AgentID) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodDelete, PathAgents+"/"+url.PathEscape(string(id)), nil)
+}
+
 // Services lists the services.
 func (c *Client) Services(ctx context.Context) ([]service.Status, error) {
 	l, err := get[List[service.Status]](ctx, c, PathServices, nil)
@@ -174,11 +180,21 @@ func read(resp *http.Response, into any) error {
 	return nil
 }
 
-// do makes a request; the reply has a good status, and its body is the caller's.
+// unescape undoes what PathEscape did.
+func unescape(path string) string {
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return path // not reached: the path's parts were escaped
+	}
+	return plain
+}
+
+// do makes a request of a path in which ids are escaped; the reply has a good
+// status, and its body is the caller's.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, body []byte) (*http.Response, error) {
 	u := *c.base
-	u.Path += path
-	u.RawPath = "" // ids need no escape that Path could not make
+	u.RawPath = u.EscapedPath() + path
+	u.Path += unescape(path)
 	u.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {

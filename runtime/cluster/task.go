@@ -78,6 +78,7 @@ type TaskStatus struct {
 	Message  string    `json:"message,omitempty"` // for people
 	UUID     string    `json:"uuid,omitempty"`    // 32 hex digits; empty when made by the master
 	At       Time      `json:"at"`                // agent's clock
+	Seq      int64     `json:"seq,omitempty"`     // the agent counts its reports on a task from 1: a lower one is older; 0: not counted, At tells
 	ExitCode *int      `json:"exit_code,omitempty"`
 	Ready    bool      `json:"ready"`             // passed its readiness check, or runs and has none
 	Healthy  *bool     `json:"healthy,omitempty"` // nil without a health check

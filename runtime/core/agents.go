@@ -66,6 +66,8 @@ func (s *State) reconcile(a, old *Agent, reports []cluster.TaskReport) {
 		case known(t) != cluster.TaskStaging:
 			st.State, st.Reason, st.Message = cluster.TaskLost, cluster.ReasonAgentRestarted, lost
 			s.setStatus(t, st)
+			// Should the list be older than the task, it must not run on unseen.
+			s.kill(t.Agent, t.Spec.ID, killGrace(t.Spec, 0))
 		case t.Killing:
 			st.State, st.Reason, st.Message = cluster.TaskKilled, cluster.ReasonKilledInLaunch, "killed before its agent got it"
 			s.setStatus(t, st)
@@ -79,13 +81,18 @@ func (s *State) reconcile(a, old *Agent, reports []cluster.TaskReport) {
 	}
 }
 
-// adopt takes the status an agent gives for a task it holds as it registers.
+// adopt takes the status an agent gives for a task it holds as it registers. It
+// is where the task is now, whatever came before, unless the registration was
+// late and something newer is known.
 func (s *State) adopt(t *cluster.Task, st cluster.TaskStatus) {
 	st.Agent = t.Agent
-	if t.Status.State == cluster.TaskUnreachable && st.Reason == "" {
+	unreachable := t.Status.State == cluster.TaskUnreachable
+	if unreachable && st.Reason == "" {
 		st.Reason = cluster.ReasonAgentReregistered
 	}
-	if news(t, st) {
+	same := st.UUID != "" && st.UUID == t.Status.UUID && st.State == t.Status.State
+	late := older(st, t.Status) || ranks[st.State] < ranks[t.Status.State]
+	if unreachable || st.State.Terminal() || !same && !late {
 		t = s.setStatus(t, st)
 	}
 	s.ack(st.Agent, st.Task, st.UUID)
@@ -98,6 +105,7 @@ func (s *State) adopt(t *cluster.Task, st cluster.TaskStatus) {
 func (s *State) dismiss(agent cluster.AgentID, r cluster.TaskReport) {
 	if r.Status.State.Terminal() {
 		s.ack(agent, r.Status.Task, r.Status.UUID)
+		return
 	}
 	s.kill(agent, r.Status.Task, killGrace(r.Spec, 0))
 }

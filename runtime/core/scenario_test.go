@@ -73,73 +73,28 @@ func (e *env) apply(c core.Command) string {
 func command(t *testing.T, d *datadriven.TestData) core.Command {
 	agent, task := cluster.AgentID(text(d, "agent", "")), cluster.TaskID(text(d, "task", ""))
 	framework, service := cluster.FrameworkID(text(d, "framework", "services")), cluster.ServiceID(text(d, "service", ""))
-	role, run := cluster.Role(text(d, "role", "*")), cluster.RunID(text(d, "run", ""))
+	run := cluster.RunID(text(d, "run", ""))
 	switch d.Cmd {
 	case "register":
-		c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
-			Total: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}}
-		for _, r := range list(d, "tasks") { // task:state[:uuid]
-			p := strings.Split(r, ":")
-			st := cluster.TaskStatus{Task: cluster.TaskID(p[0]), State: cluster.TaskState(p[1])}
-			if len(p) > 2 {
-				st.UUID = p[2]
-			}
-			c.Tasks = append(c.Tasks, cluster.TaskReport{Status: st})
-		}
-		return c
+		return register(d, agent)
 	case "unreachable":
 		return core.AgentUnreachable{Agent: agent}
 	case "gone":
 		return core.AgentGone{Agent: agent, Principal: "admin"}
 	case "framework":
-		roles := []cluster.Role{"*"}
-		if rs := list(d, "roles"); len(rs) > 0 {
-			roles = nil
-			for _, r := range rs {
-				if r != "none" {
-					roles = append(roles, cluster.Role(r))
-				}
-			}
-		}
-		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: roles, Principal: text(d, "principal", "")}}
+		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: roles(d), Principal: text(d, "principal", "")}}
 	case "disconnect":
 		return core.DisconnectFramework{Framework: framework}
 	case "remove-framework":
 		return core.RemoveFramework{Framework: framework}
 	case "accept":
-		c := core.AcceptOffers{Framework: framework, Role: role, Agent: agent,
-			Offered: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}
-		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
-			if line != "" {
-				c.Tasks = append(c.Tasks, spec(t, framework, role, line))
-			}
-		}
-		return c
+		return accept(t, d, agent, framework)
 	case "update":
-		st := cluster.TaskStatus{Task: task, Agent: agent, State: cluster.TaskState(text(d, "state", "")), UUID: text(d, "uuid", ""),
-			Reason: cluster.Reason(text(d, "reason", "")), Message: text(d, "message", ""), Ready: d.HasArg("ready")}
-		if d.HasArg("exit") {
-			code := int(number(d, "exit", 0))
-			st.ExitCode = &code
-		}
-		return core.UpdateTask{Status: st}
+		return update(d, agent, task)
 	case "kill":
 		return core.KillTask{Task: task, Grace: cluster.Millis(number(d, "grace", 0))}
 	case "service":
-		c := core.PutService{Spec: cluster.ServiceSpec{ID: service, Role: cluster.Role(text(d, "role", ""))}, Principal: "ann"}
-		for _, p := range list(d, "pods") { // pod:count
-			name, count, _ := strings.Cut(p, ":")
-			n, _ := strconv.Atoi(count)
-			c.Spec.Pods = append(c.Spec.Pods, cluster.PodSpec{Name: name, Count: n, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalRunning)}})
-		}
-		if d.HasArg("expect") {
-			n := number(d, "expect", 0)
-			c.Expect = &n
-		}
-		if d.HasArg("package") {
-			c.Installation = &cluster.Installation{ID: service, Package: text(d, "package", "")}
-		}
-		return c
+		return put(d, service)
 	case "remove-service":
 		return core.RemoveService{Service: service}
 	case "forget":
@@ -151,6 +106,77 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 	}
 	d.Fatalf(t, "no such command: %s", d.Cmd)
 	return nil
+}
+
+func register(d *datadriven.TestData, agent cluster.AgentID) core.Command {
+	c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
+		Total: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}}
+	for _, r := range list(d, "tasks") { // task:state[:uuid[:seq[:ready]]]
+		p := strings.Split(r, ":")
+		st := cluster.TaskStatus{Task: cluster.TaskID(p[0]), State: cluster.TaskState(p[1])}
+		if len(p) > 2 {
+			st.UUID = p[2]
+		}
+		if len(p) > 3 {
+			st.Seq, _ = strconv.ParseInt(p[3], 10, 64)
+		}
+		st.Ready = len(p) > 4
+		c.Tasks = append(c.Tasks, cluster.TaskReport{Status: st})
+	}
+	return c
+}
+
+func roles(d *datadriven.TestData) []cluster.Role {
+	names := list(d, "roles")
+	if len(names) == 0 {
+		return []cluster.Role{"*"}
+	}
+	var out []cluster.Role
+	for _, r := range names {
+		if r != "none" {
+			out = append(out, cluster.Role(r))
+		}
+	}
+	return out
+}
+
+func accept(t *testing.T, d *datadriven.TestData, agent cluster.AgentID, framework cluster.FrameworkID) core.Command {
+	c := core.AcceptOffers{Framework: framework, Role: cluster.Role(text(d, "role", "*")), Agent: agent,
+		Offered: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}
+	for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		if line != "" {
+			c.Tasks = append(c.Tasks, spec(t, c.Framework, c.Role, line))
+		}
+	}
+	return c
+}
+
+func update(d *datadriven.TestData, agent cluster.AgentID, task cluster.TaskID) core.Command {
+	st := cluster.TaskStatus{Task: task, Agent: agent, State: cluster.TaskState(text(d, "state", "")), UUID: text(d, "uuid", ""),
+		Reason: cluster.Reason(text(d, "reason", "")), Message: text(d, "message", ""), Ready: d.HasArg("ready"),
+		Seq: number(d, "seq", 0), At: cluster.Time(number(d, "at", 0))}
+	if d.HasArg("exit") {
+		code := int(number(d, "exit", 0))
+		st.ExitCode = &code
+	}
+	return core.UpdateTask{Status: st}
+}
+
+func put(d *datadriven.TestData, service cluster.ServiceID) core.Command {
+	c := core.PutService{Spec: cluster.ServiceSpec{ID: service, Role: cluster.Role(text(d, "role", ""))}, Principal: "ann"}
+	for _, p := range list(d, "pods") { // pod:count
+		name, count, _ := strings.Cut(p, ":")
+		n, _ := strconv.Atoi(count)
+		c.Spec.Pods = append(c.Spec.Pods, cluster.PodSpec{Name: name, Count: n, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalRunning)}})
+	}
+	if d.HasArg("expect") {
+		n := number(d, "expect", 0)
+		c.Expect = &n
+	}
+	if d.HasArg("package") {
+		c.Installation = &cluster.Installation{ID: service, Package: text(d, "package", "")}
+	}
+	return c
 }
 
 // spec reads a task to accept: "id cpus=100 service=s pod=p index=0 run=r ports=31000,31001 image=".

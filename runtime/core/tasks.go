@@ -61,11 +61,11 @@ func (s *State) updateTask(c UpdateTask) {
 	}
 }
 
-// news reports whether a report says more than is known: not one that was seen,
-// and not one that leads back. What an agent says of its tasks as it comes back
-// is news in any case.
+// news reports whether a report leads on: it is not one that was seen, and does
+// not lead back. An agent that registered says its latest report and sends
+// earlier ones, which were not acknowledged, after it.
 func news(t *cluster.Task, st cluster.TaskStatus) bool {
-	if t.Status.State == cluster.TaskUnreachable || st.State.Terminal() {
+	if st.State.Terminal() {
 		return true
 	}
 	if st.UUID != "" {
@@ -75,7 +75,18 @@ func news(t *cluster.Task, st cluster.TaskStatus) bool {
 			}
 		}
 	}
-	return ranks[st.State] >= ranks[t.Status.State]
+	return !older(st, t.Status) && ranks[st.State] >= ranks[t.Status.State]
+}
+
+// older reports whether an agent made the report a before b.
+func older(a, b cluster.TaskStatus) bool {
+	switch {
+	case a.UUID == "" || b.UUID == "":
+		return false // the master made one of them
+	case a.Seq > 0 && b.Seq > 0:
+		return a.Seq < b.Seq
+	}
+	return a.At < b.At
 }
 
 // setStatus gives a task a new status and all that follows from it. It returns

@@ -18,7 +18,7 @@ const (
 // offers it got, as service.Step does.
 func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Result {
 	var r sched.Result
-	rooms := sched.Rooms(offers)
+	rooms := sched.Rooms(view, offers)
 	for run := range view.Runs() {
 		if run.State != core.RunPending {
 			continue
@@ -89,17 +89,12 @@ const (
 func (p *pending) launch(rooms []*sched.Room) outcome {
 	need := sched.NeedOf(p.tasks)
 	var best *sched.Room
-	fewest := 0
 	for _, room := range rooms {
 		if room.Role != p.run.Spec.Role || need.Missing(room.Free) != nil || len(room.Tasks) >= core.MaxTasksPerAccept {
 			continue
 		}
-		n := len(room.Tasks)
-		if a := p.view.Agent(room.Agent.ID); a != nil {
-			n += a.Tasks
-		}
-		if best == nil || n < fewest {
-			best, fewest = room, n
+		if best == nil || room.Load() < best.Load() {
+			best = room
 		}
 	}
 	if best == nil {

@@ -114,6 +114,9 @@ func TestAgentIdentity(t *testing.T) {
 	if status, err := post(s.as(t, "a1"), cluster.PathHeartbeat, cluster.Heartbeat{Session: a1.session}); err != nil || status != http.StatusNoContent {
 		t.Errorf("heartbeat of a1: %d, %v", status, err)
 	}
+	if status, err := post(s.as(t, "a1"), cluster.PathHeartbeat, cluster.Heartbeat{Session: "an older one"}); err != nil || status != http.StatusGone {
+		t.Errorf("heartbeat of a1 in a session that is not current: %d, %v", status, err)
+	}
 	// Another agent that learned the session's id cannot use it.
 	if status, err := post(s.as(t, "a2"), cluster.PathHeartbeat, cluster.Heartbeat{Session: a1.session}); err != nil || status != http.StatusGone {
 		t.Errorf("heartbeat of a2 in a1's session: %d, %v", status, err)

@@ -20,7 +20,7 @@ func (m *Master) TaskLog(ctx context.Context, id cluster.TaskID, o client.LogOpt
 	view := m.View()
 	task := view.Task(id)
 	if task == nil {
-		return nil, problem.New(problem.NotFound, "there is no task %q", id).WithHint("dcos task list --all")
+		return nil, problem.New(problem.NotFound, "there is no task %q", id).WithHint("see what there is: dcos task list --all")
 	}
 	agent := view.Agent(task.Agent)
 	if agent == nil || agent.Info.URL == "" {

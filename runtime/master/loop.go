@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/universe-dcos/universe/internal/problem"
@@ -22,6 +23,7 @@ type loop struct {
 	snapAt   int64         // index of the latest snapshot asked for
 	snaps    chan snapshot // has room for one: the result of the snapshot being made
 	snapping bool
+	refused  int // of the frameworks' own commands in this round
 }
 
 // snapshot is a state made into bytes beside the loop.
@@ -60,13 +62,17 @@ func (l *loop) run(ctx context.Context) error {
 		} else if ctx.Err() != nil {
 			return nil
 		}
+		asked := len(own)
+		l.refused = 0
 		if len(batch) > 0 {
 			if err := l.commit(ctx, l.fill(batch)); err != nil {
 				return err
 			}
 		}
 		own = l.silent()
-		own = append(own, l.schedule()...)
+		if asked == 0 || l.refused < asked {
+			own = append(own, l.schedule()...)
+		} // else asking again at once would be refused again: wait for the next tick
 	}
 }
 
@@ -134,15 +140,20 @@ func (l *loop) apply(ctx context.Context, at cluster.Time, batch []request, entr
 	for i := range batch {
 		ev, ef := l.state.Apply(at, batch[i].cmd)
 		outcomes[i] = outcome{index: l.state.Index(), events: ev, err: refusal(ev)}
+		if batch[i].reply == nil && outcomes[i].err != nil {
+			l.refused++
+		}
 		effects[i] = ef
 		events = append(events, ev...)
 	}
 	view := l.state.View()
 	l.m.view.Store(view)
+	for i := range batch {
+		l.perform(batch[i].session, outcomes[i], effects[i])
+	}
 	l.m.ring.add(events, view.Index())
 	l.report(events)
 	for i := range batch {
-		l.perform(batch[i].session, outcomes[i], effects[i])
 		batch[i].answer(outcomes[i])
 	}
 	l.startSnapshot(view)
@@ -187,23 +198,26 @@ func refusal(events []core.Event) error {
 func (l *loop) report(events []core.Event) {
 	for i := range events {
 		e := &events[i]
-		level := l.m.log.Info
-		switch {
-		case e.Kind == core.EventRefused:
-			level = l.m.log.Debug
-		case e.Kind == core.EventAgentUnreachable:
-			level = l.m.log.Warn
+		level := slog.LevelInfo
+		switch e.Kind {
+		case core.EventRefused:
+			level = slog.LevelDebug
+		case core.EventAgentUnreachable:
+			level = slog.LevelWarn
 		}
-		args := []any{"index", e.Index}
+		if !l.m.log.Enabled(context.Background(), level) {
+			continue
+		}
+		attrs := []slog.Attr{slog.Int64("index", e.Index)}
 		for _, f := range [...]struct{ key, value string }{
 			{"agent", string(e.Agent)}, {"service", string(e.Service)}, {"run", string(e.Run)}, {"task", string(e.Task)},
 			{"framework", string(e.Framework)}, {"state", e.State}, {"reason", string(e.Reason)}, {"message", e.Message},
 		} {
 			if f.value != "" {
-				args = append(args, f.key, f.value)
+				attrs = append(attrs, slog.String(f.key, f.value))
 			}
 		}
-		level(string(e.Kind), args...)
+		l.m.log.LogAttrs(context.Background(), level, string(e.Kind), attrs...)
 	}
 }
 

@@ -244,7 +244,11 @@ func TestLostOrder(t *testing.T) {
 		b.put(testSpec("web", 1))
 		synctest.Wait() // the launch is in the first session, and nobody reads it
 		second := b.join("a1")
-		<-first.done
+		select {
+		case <-first.done:
+		case <-time.After(time.Minute):
+			t.Fatal("the first session goes on after the second was opened")
+		}
 		if first.cause != errReplaced {
 			t.Errorf("the first session ended with %v", first.cause)
 		}
@@ -261,15 +265,16 @@ func TestBackoff_isKept(t *testing.T) {
 		s := b.join("a1")
 		b.put(testSpec("web", 1))
 		launched, _ := b.run(s)
+		<-time.After(300 * time.Millisecond) // between two ticks of the master
 		for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
 			b.update(s, cluster.TaskStatus{Task: launched[0].ID, State: cluster.TaskFailed})
-			b.beat(wait-time.Second, s)
+			<-time.After(wait - time.Millisecond)
 			if early, _ := b.run(s); len(early) != 0 {
 				t.Fatalf("launched again before %s", wait)
 			}
-			b.beat(2*time.Second, s)
+			<-time.After(2 * time.Millisecond)
 			if launched, _ = b.run(s); len(launched) != 1 {
-				t.Fatalf("not launched %s after a failure", wait+time.Second)
+				t.Fatalf("not launched %s after a failure", wait)
 			}
 		}
 	})

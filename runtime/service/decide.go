@@ -1,8 +1,6 @@
 package service
 
 import (
-	"slices"
-
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/service/sched"
@@ -30,10 +28,11 @@ func (in *instance) complete() bool {
 
 // observe sets the state of an instance from its tasks.
 func (m *model) observe(in *instance) {
-	in.proven = len(in.ready) > 0
+	in.proven = in.ready != 0
 	for i := range in.pod.spec.Tasks {
-		t := &in.pod.spec.Tasks[i]
-		in.proven = in.proven && (t.Goal != cluster.GoalRunning || slices.Contains(in.ready, t.Name))
+		if in.pod.spec.Tasks[i].Goal == cluster.GoalRunning && in.ready&(1<<i) == 0 {
+			in.proven = false
+		}
 	}
 	if len(in.live) == 0 {
 		in.state = StateWaiting
@@ -55,15 +54,25 @@ func (m *model) observe(in *instance) {
 	in.outdated = m.isOutdated(in)
 	in.state = StateReady
 	for i := range in.pod.spec.Tasks {
-		in.state = min2(in.state, m.taskState(in, &in.pod.spec.Tasks[i]))
+		in.state = slower(in.state, m.taskState(in, &in.pod.spec.Tasks[i]))
 	}
 }
 
 // rank orders the states of the tasks of a pod: the pod is as far as the last.
-var rank = map[State]int{StateKilling: 0, StateStaging: 1, StateRunning: 2, StateReady: 3}
+func rank(s State) int {
+	switch s {
+	case StateStaging:
+		return 1
+	case StateRunning:
+		return 2
+	case StateReady:
+		return 3
+	}
+	return 0
+}
 
-func min2(a, b State) State {
-	if rank[b] < rank[a] {
+func slower(a, b State) State {
+	if rank(b) < rank(a) {
 		return b
 	}
 	return a
@@ -87,7 +96,10 @@ func (m *model) taskState(in *instance, tmpl *cluster.TaskTemplate) State {
 	if in.outdated {
 		return StateReady // another spec has other tasks: it is replaced in its turn
 	}
-	done, ok := in.rec.Done[tmpl.Name]
+	if tmpl.Goal == cluster.GoalRunning {
+		return StateKilling
+	}
+	done, ok := in.record().Done[tmpl.Name]
 	switch {
 	case ok && tmpl.Goal == cluster.GoalOnce,
 		ok && tmpl.Goal == cluster.GoalFinish && sched.LaunchOf(done.Task) == sched.LaunchOf(in.live[0].Spec.ID):
@@ -100,9 +112,12 @@ func (m *model) taskState(in *instance, tmpl *cluster.TaskTemplate) State {
 func (m *model) finished(in *instance) bool {
 	for i := range in.pod.spec.Tasks {
 		t := &in.pod.spec.Tasks[i]
-		done, ok := in.rec.Done[t.Name]
+		if t.Goal == cluster.GoalRunning {
+			return false
+		}
+		done, ok := in.record().Done[t.Name]
 		template, _ := sched.SplitHash(done.Hash)
-		if !ok || t.Goal == cluster.GoalRunning || t.Goal == cluster.GoalFinish && template != in.pod.templateHash() {
+		if !ok || t.Goal == cluster.GoalFinish && template != in.pod.templateHash() {
 			return false
 		}
 	}
@@ -215,7 +230,7 @@ func (m *model) decideInstance(in *instance, ph, before *phase, turn int) {
 	case in.state != StateWaiting && in.state != StateUnreachable:
 		return
 	}
-	switch until := heldUntil(&in.rec); {
+	switch until := heldUntil(in.record()); {
 	case !in.proven && !ph.open:
 		in.why = &Why{Reason: WhyPhase, Phase: before.spec.Name}
 	case !in.proven && turn >= 0 && turn != in.index:

@@ -2,7 +2,6 @@ package service
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -33,15 +32,17 @@ type pod struct {
 
 // instance is one instance of a pod: what is there of it, and what is to be done.
 type instance struct {
+	m     *model
 	pod   *pod
 	index int
-	rec   core.Instance
-	live  []*cluster.Task // active tasks of its newest launch
-	old   []*cluster.Task // active tasks of launches before
+	rec   *core.Instance   // see record
+	live  []*cluster.Task  // active tasks of its newest launch
+	one   [1]*cluster.Task // where live begins: most pods have one task
+	old   []*cluster.Task  // active tasks of launches before
 
-	ready    []string // tasks of the present template that were ready once
-	proven   bool     // all were: what is missing now is brought back, not deployed
-	outdated bool     // live is of another template, or holds an address that is no longer true
+	ready    uint64 // bits of the tasks of the present template that were ready once
+	proven   bool   // all were: what is missing now is brought back, not deployed
+	outdated bool   // live is of another template, or holds an address that is no longer true
 
 	state  State
 	action action
@@ -65,7 +66,7 @@ func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
 		p := &pod{spec: spec, instances: make([]*instance, spec.Count)}
 		block := make([]instance, spec.Count)
 		for j := range block {
-			block[j] = instance{pod: p, index: j, rec: view.Instance(svc.Spec.ID, spec.Name, j)}
+			block[j] = instance{m: m, pod: p, index: j}
 			p.instances[j] = &block[j]
 		}
 		m.pods = append(m.pods, p)
@@ -87,6 +88,16 @@ func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
 	return m
 }
 
+// record is what the core remembers of an instance. It is read only when it is
+// asked for: of an instance that runs, nobody asks.
+func (in *instance) record() *core.Instance {
+	if in.rec == nil {
+		rec := in.m.view.Instance(in.m.svc.Spec.ID, in.pod.spec.Name, in.index)
+		in.rec = &rec
+	}
+	return in.rec
+}
+
 // add puts a task where it belongs.
 func (m *model) add(t *cluster.Task) {
 	if t.Active() {
@@ -103,14 +114,16 @@ func (m *model) add(t *cluster.Task) {
 		return
 	}
 	in := p.instances[t.Spec.Index]
-	if wasReady(t) && !slices.Contains(in.ready, t.Spec.Task) && m.sameTemplate(p, t) {
-		in.ready = append(in.ready, t.Spec.Task)
+	if wasReady(t) && m.sameTemplate(p, t) {
+		in.ready |= p.bit(t.Spec.Task)
 	}
 	if !t.Active() {
 		return
 	}
 	switch {
-	case len(in.live) == 0 || sched.LaunchOf(in.live[0].Spec.ID) == sched.LaunchOf(t.Spec.ID):
+	case len(in.live) == 0:
+		in.live = append(in.one[:0], t)
+	case sched.LaunchOf(in.live[0].Spec.ID) == sched.LaunchOf(t.Spec.ID):
 		in.live = append(in.live, t)
 	case newer(t, in.live[0]):
 		in.old = append(in.old, in.live...)
@@ -118,6 +131,16 @@ func (m *model) add(t *cluster.Task) {
 	default:
 		in.old = append(in.old, t)
 	}
+}
+
+// bit stands for a task of the pod in a set; 0 when it has none of that name.
+func (p *pod) bit(task string) uint64 {
+	for i := range p.spec.Tasks {
+		if p.spec.Tasks[i].Name == task {
+			return 1 << i
+		}
+	}
+	return 0
 }
 
 // newer reports whether a was launched after b: suffixes are numbers in base 36.

@@ -9,16 +9,6 @@ import (
 	"github.com/universe-dcos/universe/runtime/service/sched"
 )
 
-// spread knows the offers of a step and chooses among them.
-type spread struct {
-	view  *core.View
-	rooms []*sched.Room
-}
-
-func newSpread(view *core.View, offers []cluster.Offer) *spread {
-	return &spread{view: view, rooms: sched.Rooms(offers)}
-}
-
 // candidates are the rooms in which an instance of one pod fits, best first:
 // where the fewest tasks of the pod are, then where the fewest tasks are at all,
 // then by agent. It is a heap, so that each of many instances costs the
@@ -36,32 +26,24 @@ type candidate struct {
 	all  int // tasks on the agent, to come ones included
 }
 
-// candidates collects the rooms for instances of p that have these tasks.
-func (s *spread) candidates(m *model, p *pod, tasks []cluster.TaskTemplate) *candidates {
+// newCandidates collects the rooms for instances of p that have these tasks.
+func (m *model) newCandidates(rooms []*sched.Room, p *pod, tasks []cluster.TaskTemplate) *candidates {
 	c := &candidates{tasks: len(tasks), need: sched.NeedOf(tasks), unique: p.spec.Unique}
-	if len(s.rooms) == 0 {
+	if len(rooms) == 0 {
 		return c
 	}
-	here := p.perAgent()
-	for _, r := range s.rooms {
-		if r.Role != m.role() || c.need.Missing(r.Free) != nil || c.overfull(r) {
+	here, role := p.perAgent(), m.role()
+	c.heap = make([]candidate, 0, len(rooms))
+	for _, r := range rooms {
+		if r.Role != role || c.need.Missing(r.Free) != nil || c.overfull(r) {
 			continue
 		}
 		if n := here[r.Agent.ID] + podTasks(r, m.svc.Spec.ID, p.spec.Name); n == 0 || !c.unique {
-			c.heap = append(c.heap, candidate{room: r, pod: n, all: s.tasksOn(r)})
+			c.heap = append(c.heap, candidate{room: r, pod: n, all: r.Load()})
 		}
 	}
 	heap.Init(c)
 	return c
-}
-
-// tasksOn counts the tasks on a room's agent, to come ones included.
-func (s *spread) tasksOn(r *sched.Room) int {
-	n := len(r.Tasks)
-	if a := s.view.Agent(r.Agent.ID); a != nil {
-		n += a.Tasks
-	}
-	return n
 }
 
 // perAgent counts the active instances of a pod on each agent.

@@ -52,7 +52,7 @@ type InstanceStatus struct {
 	Name         string            `json:"name"` // "worker-0"
 	Index        int               `json:"index"`
 	State        State             `json:"state"`
-	Ready        bool              `json:"ready"`
+	Ready        bool              `json:"ready"`              // under the present spec
 	Outdated     bool              `json:"outdated,omitempty"` // of an older spec or address; it will be replaced
 	Healthy      *bool             `json:"healthy,omitempty"`  // nil without a health check
 	Agent        cluster.AgentID   `json:"agent,omitempty"`
@@ -200,7 +200,7 @@ func (m *model) instanceStatus(in *instance) InstanceStatus {
 	is := InstanceStatus{
 		Name: core.InstanceKey(in.pod.spec.Name, in.index), Index: in.index, State: in.state,
 		Ready: in.state == StateReady && in.complete(), Outdated: in.outdated,
-		Failures: in.rec.Failures, BackoffUntil: in.until, Why: in.why,
+		Failures: in.record().Failures, BackoffUntil: in.until, Why: in.why,
 	}
 	if m.svc.Removing {
 		is.State = StateKilling
@@ -211,9 +211,9 @@ func (m *model) instanceStatus(in *instance) InstanceStatus {
 	if is.Why != nil {
 		is.WhyText = is.Why.String()
 	}
-	if in.rec.LastTask != "" {
-		is.Last = &LastEnding{Task: in.rec.LastTask, State: in.rec.LastState, Reason: in.rec.LastReason,
-			Message: in.rec.LastMessage, At: in.rec.LastEnded}
+	if rec := in.record(); rec.LastTask != "" {
+		is.Last = &LastEnding{Task: rec.LastTask, State: rec.LastState, Reason: rec.LastReason,
+			Message: rec.LastMessage, At: rec.LastEnded}
 	}
 	for i, t := range in.live {
 		if i == 0 {

@@ -15,7 +15,7 @@ import (
 // result then says for which roles some are wanted.
 func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Result {
 	var r sched.Result
-	s := newSpread(view, offers)
+	rooms := sched.Rooms(view, offers)
 	for svc := range view.Services() {
 		m := newModel(now, view, svc)
 		if svc.Removing {
@@ -23,12 +23,12 @@ func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Resul
 			continue
 		}
 		r.Calls = append(r.Calls, m.kills()...)
-		m.launch(s, &r)
+		m.launch(rooms, &r)
 		if w := m.wake(); w != 0 && (r.Wake == 0 || w < r.Wake) {
 			r.Wake = w
 		}
 	}
-	r.Calls = append(r.Calls, sched.Answer(s.rooms, r.Wanted)...)
+	r.Calls = append(r.Calls, sched.Answer(rooms, r.Wanted)...)
 	return r
 }
 
@@ -85,7 +85,7 @@ func (m *model) wake() cluster.Time {
 
 // launch places what is to be launched, pod by pod in the order of the phases,
 // and notes in r what found no place.
-func (m *model) launch(s *spread, r *sched.Result) {
+func (m *model) launch(rooms []*sched.Room, r *sched.Result) {
 	done := map[*pod]bool{}
 	for _, ph := range m.phases {
 		if done[ph.pod] {
@@ -100,7 +100,7 @@ func (m *model) launch(s *spread, r *sched.Result) {
 			tasks := in.toLaunch()
 			if c == nil || len(tasks) != c.tasks {
 				// Instances of a pod need the same, but for the ONCE tasks that some have behind them.
-				c = s.candidates(m, in.pod, tasks)
+				c = m.newCandidates(rooms, in.pod, tasks)
 			}
 			if !m.launchOne(c, in, tasks) {
 				r.Want(m.role(), string(m.svc.Spec.ID)+"."+core.InstanceKey(in.pod.spec.Name, in.index))
@@ -136,9 +136,12 @@ func (m *model) launchOne(c *candidates, in *instance, tasks []cluster.TaskTempl
 func (in *instance) toLaunch() []cluster.TaskTemplate {
 	out := in.pod.spec.Tasks
 	for i := range out {
-		if _, done := in.rec.Done[out[i].Name]; done && out[i].Goal == cluster.GoalOnce {
+		if out[i].Goal != cluster.GoalOnce {
+			continue
+		}
+		if _, done := in.record().Done[out[i].Name]; done {
 			return slices.DeleteFunc(slices.Clone(out), func(t cluster.TaskTemplate) bool {
-				_, done := in.rec.Done[t.Name]
+				_, done := in.record().Done[t.Name]
 				return done && t.Goal == cluster.GoalOnce
 			})
 		}

@@ -13,6 +13,8 @@ import (
 const (
 	maxPodName  = 31
 	maxTaskName = 63
+	// MaxTasks bounds the tasks of a pod.
+	MaxTasks = 64
 	// MaxRunID bounds the id of a run, in bytes, so that its task's id has room.
 	MaxRunID = 63
 )
@@ -112,6 +114,10 @@ func validatePod(f *faults, pods []cluster.PodSpec, i int) {
 	}
 	if p.Count < 0 || p.Count > core.MaxInstances {
 		f.add(at+"/count", "is %d, not 0 to %d", p.Count, core.MaxInstances)
+	}
+	if len(p.Tasks) > MaxTasks {
+		f.add(at+"/tasks", "has %d tasks, the limit is %d", len(p.Tasks), MaxTasks)
+		return
 	}
 	validateTasks(f, at+"/tasks", p.Tasks, false)
 	for j := range p.Tasks {

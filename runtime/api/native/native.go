@@ -72,6 +72,7 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+client.PathState, a.handle(auth.Read, "state", a.state))
 	mux.HandleFunc("GET "+client.PathAgents, a.handle(auth.Read, "agent", a.agents))
+	mux.HandleFunc("DELETE "+client.PathAgents+"/{id}", a.handle(auth.Delete, "agent", a.removeAgent))
 	mux.HandleFunc("GET "+client.PathServices, a.handle(auth.Read, "service", a.services))
 	mux.HandleFunc("GET "+client.PathServices+"/{id}", a.handle(auth.Read, "service", a.service))
 	mux.HandleFunc("PUT "+client.PathServices+"/{id}", a.handle(auth.Write, "service", a.putService))
@@ -85,6 +86,9 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+client.PathRuns+"/{id}", a.handle(auth.Read, "run", a.run))
 	mux.HandleFunc("DELETE "+client.PathRuns+"/{id}", a.handle(auth.Delete, "run", a.cancelRun))
 	mux.HandleFunc("GET "+client.PathEvents, a.stream(auth.Read, "events", a.events))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, problem.New(problem.NotFound, "there is no %s %s in this API", r.Method, r.URL.Path))
+	})
 	return mux
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -212,6 +213,10 @@ func TestChanges_carryThePrincipal(t *testing.T) {
 	if !s.View().Service("two").Removing {
 		t.Error("the service is not being removed")
 	}
+	must[client.Accepted](t)(c.RemoveAgent(ctx(t), "a1"))
+	if got := s.View().Agent("a1").State; got != cluster.AgentGone {
+		t.Errorf("the agent is %s", got)
+	}
 	zero := int64(0)
 	if _, err := c.PutService(ctx(t), client.PutService{Spec: spec("web"), Expect: &zero}); !problem.Is(err, problem.Exists) {
 		t.Errorf("a new service with a taken name: %v", err)
@@ -234,6 +239,7 @@ func TestBadRequests(t *testing.T) {
 		{"flag", "GET", "/v1/tasks?all=perhaps", ``, problem.Invalid},
 		{"offset", "GET", "/v1/tasks/web.p-0.t.1/log?offset=-1", ``, problem.Invalid},
 		{"since", "GET", "/v1/events?since=x", ``, problem.Invalid},
+		{"no such path", "GET", "/v1/nothing", ``, problem.NotFound},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			req := must[*http.Request](t)(http.NewRequestWithContext(ctx(t), tc.method, base+tc.path, strings.NewReader(tc.body)))
@@ -265,6 +271,7 @@ func TestEveryPathIsAuthorized(t *testing.T) {
 	for _, tc := range []struct{ method, path, asks string }{
 		{"GET", "/v1/state", "read state"},
 		{"GET", "/v1/agents", "read agent"},
+		{"DELETE", "/v1/agents/a1", "delete agent/a1"},
 		{"GET", "/v1/services", "read service"},
 		{"GET", "/v1/services/web", "read service/web"},
 		{"PUT", "/v1/services/web", "write service/web"},
@@ -298,6 +305,7 @@ func TestEveryPathIsAuthorized(t *testing.T) {
 func TestLog_comesAsItIsWritten(t *testing.T) {
 	s, c, _ := serve(t, nil)
 	r, w := io.Pipe()
+	defer w.Close()
 	s.log = func(_ context.Context, id cluster.TaskID, o client.LogOptions) (io.ReadCloser, error) {
 		if id != "web.p-0.t.1" || o != (client.LogOptions{Offset: 3, Tail: 7, Follow: true}) {
 			t.Errorf("asked for the log of %q, %+v", id, o)
@@ -390,4 +398,30 @@ func TestRender_givesTheIdWithTheLastOfACommand(t *testing.T) {
 	if got := string(render([]core.Event{{Index: 7, Kind: "a"}}, false, "x")); got != "" {
 		t.Errorf("an event of no service for a watcher of one: %q", got)
 	}
+}
+
+// TestEvents_showThatTheyLive: a watcher of one service hears something though
+// only others have events.
+func TestEvents_showThatTheyLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &state{core: core.New(), changed: make(chan struct{})}
+		watch, cancel := context.WithTimeout(t.Context(), 2*StreamPing+time.Second)
+		defer cancel()
+		go func() {
+			for tick := time.NewTicker(4 * time.Second); ; {
+				select {
+				case <-watch.Done():
+					tick.Stop()
+					return
+				case <-tick.C:
+					_, _, _ = s.Submit(watch, core.PutService{Spec: spec("other")})
+				}
+			}
+		}()
+		rec := httptest.NewRecorder()
+		New(Config{Cluster: s}).ServeHTTP(rec, httptest.NewRequestWithContext(watch, "GET", client.PathEvents+"?service=mine", nil))
+		if want := ": events\n\n: ping\n\n: ping\n\n"; rec.Body.String() != want {
+			t.Errorf("the stream is %q, want %q", rec.Body, want)
+		}
+	})
 }

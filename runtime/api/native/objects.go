@@ -65,6 +65,11 @@ func (a *api) agents(call) (reply, error) {
 	return ok(l)
 }
 
+// removeAgent declares an agent gone: its tasks are lost and it never comes back.
+func (a *api) removeAgent(c call) (reply, error) {
+	return a.submit(c, core.AgentGone{Agent: cluster.AgentID(c.id), Principal: c.principal.Name})
+}
+
 func (a *api) services(call) (reply, error) {
 	v := a.Cluster.View()
 	return ok(client.List[service.Status]{Index: v.Index(), Items: service.Statuses(a.Cluster.Now(), v)})
@@ -73,14 +78,21 @@ func (a *api) services(call) (reply, error) {
 func (a *api) service(c call) (reply, error) {
 	s, found := service.StatusOf(a.Cluster.Now(), a.Cluster.View(), cluster.ServiceID(c.id))
 	if !found {
-		return reply{}, notFound("service", c.id, "dcos service list")
+		return reply{}, notFound("service", c.id, hintService)
 	}
 	return ok(s)
 }
 
 func notFound(kind, id, hint string) error {
-	return problem.New(problem.NotFound, "there is no %s %q", kind, id).WithHint("see what there is: %s", hint)
+	return problem.New(problem.NotFound, "there is no %s %q", kind, id).WithHint("%s", hint)
 }
+
+// The way out of each notFound.
+const (
+	hintService = "see what there is: dcos service list"
+	hintTask    = "see what there is: dcos task list --all"
+	hintRun     = "runs that ended are kept for a while only"
+)
 
 func (a *api) putService(c call) (reply, error) {
 	put, err := body[client.PutService](c)
@@ -121,7 +133,7 @@ func (a *api) tasks(c call) (reply, error) {
 	tasks := v.Tasks()
 	if id := c.URL.Query().Get("service"); id != "" {
 		if v.Service(cluster.ServiceID(id)) == nil {
-			return reply{}, notFound("service", id, "dcos service list")
+			return reply{}, notFound("service", id, hintService)
 		}
 		tasks = v.ServiceTasks(cluster.ServiceID(id))
 	}
@@ -137,7 +149,7 @@ func (a *api) tasks(c call) (reply, error) {
 func (a *api) task(c call) (reply, error) {
 	t := a.Cluster.View().Task(cluster.TaskID(c.id))
 	if t == nil {
-		return reply{}, notFound("task", c.id, "dcos task list --all")
+		return reply{}, notFound("task", c.id, hintTask)
 	}
 	return ok(t)
 }
@@ -161,7 +173,7 @@ func (a *api) runs(call) (reply, error) {
 func (a *api) run(c call) (reply, error) {
 	s, found := job.StatusOf(a.Cluster.Now(), a.Cluster.View(), cluster.RunID(c.id))
 	if !found {
-		return reply{}, notFound("run", c.id, "dcos run list")
+		return reply{}, notFound("run", c.id, hintRun)
 	}
 	return ok(s)
 }
@@ -179,7 +191,7 @@ func (a *api) startRun(c call) (reply, error) {
 	}
 	s, found := job.StatusOf(a.Cluster.Now(), a.Cluster.View(), spec.ID)
 	if !found {
-		return reply{}, notFound("run", string(spec.ID), "dcos run list") // it ended and was dropped already
+		return reply{}, notFound("run", string(spec.ID), hintRun) // it ended and was dropped already
 	}
 	return reply{http.StatusAccepted, s}, nil
 }

@@ -93,29 +93,35 @@ func (a *api) events(w http.ResponseWriter, c call) error {
 	if _, err := out.Write([]byte(first)); err != nil {
 		return nil // the client went away
 	}
-	for {
-		ctx, cancel := context.WithTimeout(c.Context(), StreamPing)
-		events, next, lost, err := a.Cluster.Events(ctx, since)
-		cancel()
-		var text []byte
-		switch {
-		case err == nil:
-			since = next
-			text = render(events, lost, only)
-		case c.Context().Err() != nil:
-			return nil
-		case errors.Is(err, context.DeadlineExceeded):
-			text = []byte(": ping\n\n")
-		default:
-			return nil // the master stops
+	for written := time.Now(); ; {
+		text, next, err := a.nextEvents(c, since, only, StreamPing-time.Since(written))
+		if err != nil {
+			return nil // the client went away, or the master stops
+		}
+		since = next
+		if len(text) == 0 && time.Since(written) < StreamPing {
+			continue // nothing for this watcher
 		}
 		if len(text) == 0 {
-			continue // nothing for this watcher
+			text = []byte(": ping\n\n")
 		}
 		if _, err := out.Write(text); err != nil {
 			return nil // the client went away
 		}
+		written = time.Now()
 	}
+}
+
+// nextEvents waits for events, but no longer than patience, and gives their
+// text; it is empty when there are none for this watcher.
+func (a *api) nextEvents(c call, since int64, only cluster.ServiceID, patience time.Duration) (text []byte, next int64, err error) {
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	events, next, lost, err := a.Cluster.Events(ctx, since)
+	if errors.Is(err, context.DeadlineExceeded) && c.Context().Err() == nil {
+		return nil, since, nil
+	}
+	return render(events, lost, only), next, err
 }
 
 // since is the index after which events are wanted: as the client says, else now.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +107,7 @@ func (r *Runner) specOptions(s runner.Spec, img image) []oci.SpecOpts {
 		oci.WithCgroup(path.Join(r.opts.CgroupParent, r.opts.Namespace, id)),
 		oci.WithCapabilities(capabilities),
 		oci.WithNoNewPrivileges,
-		seccomp.WithDefaultProfile(), // after the capabilities: it depends on them
+		withSeccomp, // after the capabilities: it depends on them
 		oci.WithPidsLimit(r.opts.PIDs),
 		withFiles(r.nofile),
 		withCgroupMount,
@@ -196,6 +197,20 @@ func withUser(task, img string) oci.SpecOpts {
 		return nil
 	}
 }
+
+// withSeccomp sets the default profile for the machine's own architecture: a
+// program of another, such as a 32-bit one, is refused. Their rules would be
+// two thirds of the filter, and of the time it takes to make.
+func withSeccomp(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error {
+	s.Linux.Seccomp = seccomp.DefaultProfile(s)
+	if native, ok := nativeArch[runtime.GOARCH]; ok {
+		s.Linux.Seccomp.Architectures = []specs.Arch{native}
+	}
+	return nil
+}
+
+// nativeArch names Go's architectures as seccomp does.
+var nativeArch = map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}
 
 func withFiles(limit uint64) oci.SpecOpts {
 	return func(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error {

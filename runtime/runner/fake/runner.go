@@ -28,6 +28,7 @@ type Behaviour struct {
 	Exit       *runner.Exit      // its end by itself; nil: it runs until it is signalled
 	After      time.Duration     // from the start to Exit
 	IgnoreTERM bool              // only KILL ends it
+	DeafFor    int               // so many signals fail before one is delivered
 	TERM       *runner.Exit      // its end after TERM; nil: 143, as of a program that does not handle it
 	Exec       func(argv []string, out io.Writer) (int, error)
 }
@@ -178,13 +179,18 @@ func (r *Runner) Signal(_ context.Context, id cluster.TaskID, sig int, all bool)
 		return err
 	}
 	r.mu.Lock()
-	running := c.status.State == runner.Running
-	if running {
+	running, deaf := c.status.State == runner.Running, c.how.DeafFor > 0
+	if running && deaf {
+		c.how.DeafFor--
+	} else if running {
 		r.signals = append(r.signals, Signal{ID: id, Number: sig, All: all})
 	}
 	r.mu.Unlock()
 	if !running {
 		return nil
+	}
+	if deaf {
+		return fmt.Errorf("signal %d to %s was lost", sig, id)
 	}
 	switch syscall.Signal(sig) {
 	case syscall.SIGKILL:

@@ -85,15 +85,17 @@ func OpenRefs(tasks []cluster.TaskTemplate, pod string, index int) []cluster.Ref
 }
 
 // Resolve gives each reference its value. Missing holds those whose instance
-// has no place, and those that name no port of it.
+// has no place. One that names no port of its instance is in neither: Expand
+// refuses it.
 func Resolve(refs []cluster.Ref, pods Lookup) (values []string, missing []cluster.Ref) {
 	for _, r := range refs {
 		v, err := value(r, Self{Index: -1}, pods)
-		if err != nil {
+		switch {
+		case err == nil:
+			values = append(values, v)
+		case errors.Is(err, ErrNoPlace):
 			missing = append(missing, r)
-			continue
 		}
-		values = append(values, v)
 	}
 	return values, missing
 }

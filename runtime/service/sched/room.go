@@ -5,36 +5,75 @@ import (
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
 )
 
 // Room is all that one agent offers under one role: one or several offers,
 // taken together, and the tasks that were put there.
 type Room struct {
-	Agent  cluster.Agent
+	Agent  *cluster.Agent
 	Role   cluster.Role
 	Offers []cluster.OfferID
 	Free   cluster.Resources // what is left after the tasks
 	Tasks  []cluster.TaskSpec
+	Before int // tasks that are active on the agent already
 }
 
-// Rooms groups offers, in order of agent and role.
-func Rooms(offers []cluster.Offer) []*Room {
-	sorted := slices.Clone(offers)
-	slices.SortFunc(sorted, func(a, b cluster.Offer) int {
-		return cmp.Or(cmp.Compare(a.Agent.ID, b.Agent.ID), cmp.Compare(a.Role, b.Role), cmp.Compare(a.ID, b.ID))
+// Rooms groups offers, in order of agent and role. The offers must not change
+// while the rooms are used.
+func Rooms(view *core.View, offers []cluster.Offer) []*Room {
+	sorted := make([]*cluster.Offer, len(offers))
+	for i := range offers {
+		sorted[i] = &offers[i]
+	}
+	slices.SortFunc(sorted, func(a, b *cluster.Offer) int {
+		if c := cmp.Compare(a.Agent.ID, b.Agent.ID); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.ID, b.ID))
 	})
+	ids := make([]cluster.OfferID, len(sorted))
+	block := make([]Room, 0, len(sorted)) // never grows: the rooms are pointed at
 	rooms := make([]*Room, 0, len(sorted))
-	for i := range sorted {
-		o := &sorted[i]
-		if n := len(rooms); n > 0 && rooms[n-1].Agent.ID == o.Agent.ID && rooms[n-1].Role == o.Role {
-			rooms[n-1].Offers = append(rooms[n-1].Offers, o.ID)
-			rooms[n-1].Free = rooms[n-1].Free.Plus(o.Resources)
+	first := 0
+	for i, o := range sorted {
+		ids[i] = o.ID
+		if n := len(block); n > 0 && block[n-1].Agent.ID == o.Agent.ID && block[n-1].Role == o.Role {
+			block[n-1].Offers = ids[first : i+1 : i+1]
+			block[n-1].Free = block[n-1].Free.Plus(o.Resources)
 			continue
 		}
-		rooms = append(rooms, &Room{Agent: o.Agent, Role: o.Role, Offers: []cluster.OfferID{o.ID}, Free: o.Resources})
+		first = i
+		block = append(block, Room{Agent: &o.Agent, Role: o.Role, Offers: ids[i : i+1 : i+1], Free: o.Resources})
+		rooms = append(rooms, &block[len(block)-1])
 	}
+	count(view, rooms)
 	return rooms
 }
+
+// count notes how many tasks are on the rooms' agents. Both are in order of the
+// agents' ids, so one walk finds all.
+func count(view *core.View, rooms []*Room) {
+	if len(rooms) == 0 {
+		return
+	}
+	i := 0
+	for a := range view.Agents() {
+		for i < len(rooms) && rooms[i].Agent.ID < a.Info.ID {
+			i++
+		}
+		for i < len(rooms) && rooms[i].Agent.ID == a.Info.ID {
+			rooms[i].Before = a.Tasks
+			i++
+		}
+		if i == len(rooms) {
+			return
+		}
+	}
+}
+
+// Load is how many tasks are on the room's agent with those that were put there.
+func (r *Room) Load() int { return r.Before + len(r.Tasks) }
 
 // Put adds a group of tasks that fits; the claims are those of Assign.
 func (r *Room) Put(tasks []cluster.TaskSpec) {

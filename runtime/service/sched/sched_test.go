@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
 )
 
 func task(name string, ports ...cluster.PortSpec) cluster.TaskTemplate {
@@ -79,7 +80,9 @@ func TestRooms_joinOffersOfOneAgentAndRole(t *testing.T) {
 	offer := func(id, agent, role string, cpu int64) cluster.Offer {
 		return cluster.Offer{ID: cluster.OfferID(id), Agent: cluster.Agent{ID: cluster.AgentID(agent)}, Role: cluster.Role(role), Resources: cluster.Resources{CPU: cpu}}
 	}
-	rooms := Rooms([]cluster.Offer{offer("3", "b", "*", 1), offer("2", "a", "*", 2), offer("1", "a", "*", 4), offer("4", "a", "x", 8)})
+	state := core.New()
+	state.Apply(0, core.RegisterAgent{Agent: cluster.Agent{ID: "a"}})
+	rooms := Rooms(state.View(), []cluster.Offer{offer("3", "b", "*", 1), offer("2", "a", "*", 2), offer("1", "a", "*", 4), offer("4", "a", "x", 8)})
 	rooms[0].Put([]cluster.TaskSpec{{ID: "t", Resources: cluster.Resources{CPU: 5}}})
 	got := Answer(rooms, []cluster.Role{"x"})
 	want := []Call{

@@ -8,8 +8,12 @@ import (
 	"github.com/universe-dcos/universe/runtime/core"
 )
 
-// check verifies an allocator's invariants against a view it is in step with.
-func (a *Allocator) check(v *core.View) error {
+// Check verifies the allocator's invariants against the view of its latest
+// Cycle: on each agent, allocated and offered fit into what it has, and no port
+// is offered twice; every offer has a deadline and goes to somebody who is
+// subscribed; shares are what tasks and offers add up to, and in order. It takes
+// time in proportion to all offers: tests and the simulator call it.
+func (a *Allocator) Check(v *core.View) error {
 	offered := map[cluster.AgentID]cluster.Resources{}
 	held := map[clientKey]core.Usage{}
 	live := 0
@@ -47,7 +51,7 @@ func (a *Allocator) check(v *core.View) error {
 		k := clientKey{u.Framework, u.Role}
 		held[k] = plus(held[k], cluster.Resources{CPU: u.CPU, Mem: u.Mem, Disk: u.Disk})
 	}
-	for k, u := range held {
+	for k, u := range held { // order-free: any one that differs will do
 		if c := a.tree.clients[k]; c == nil || c.amount != u {
 			return fmt.Errorf("client %v holds and is offered %+v, the tree differs", k, u)
 		}
@@ -76,9 +80,8 @@ func (n *node) check(total core.Usage) error {
 		if k.client != nil && (k.wants == 1) != (k.client.subscribed && !k.client.suppressed) {
 			return fmt.Errorf("client %q wants %d", k.path, k.wants)
 		}
-		share := k.share
-		if k.measure(total); k.share != share {
-			return fmt.Errorf("share of %q is %d, should be %d", k.path, share, k.share)
+		if s := k.shareOf(total); s != k.share {
+			return fmt.Errorf("share of %q is %d, should be %d", k.path, k.share, s)
 		}
 		if i > 0 && compare(n.kids[i-1], k) >= 0 {
 			return fmt.Errorf("%q with %d, %d is before %q with %d, %d", n.kids[i-1].path, n.kids[i-1].share, n.kids[i-1].offers, k.path, k.share, k.offers)

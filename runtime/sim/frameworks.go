@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/job"
+	"github.com/universe-dcos/universe/runtime/service"
+	"github.com/universe-dcos/universe/runtime/service/sched"
+)
+
+// framework is a built-in one: it answers offers by a pure function.
+type framework struct {
+	id     cluster.FrameworkID
+	step   func(cluster.Time, *core.View, []cluster.Offer) sched.Result
+	demand uint64
+}
+
+func builtin() []*framework {
+	return []*framework{{id: service.Framework, step: service.Step}, {id: job.Framework, step: job.Step}}
+}
+
+// schedule makes offers and lets the frameworks answer; what they ask for goes
+// into the inbox.
+func (m *master) schedule() {
+	view, now := m.state.View(), m.sim.now
+	m.alloc.Expire(now)
+	m.wake = 0
+	results := make([]sched.Result, len(m.frameworks))
+	subscribing := false
+	for i, f := range m.frameworks {
+		results[i] = f.step(now, view, nil)
+		subscribing = m.subscribe(f, view, results[i].Wanted) || subscribing
+		m.express(f, view, results[i])
+	}
+	if subscribing {
+		return
+	}
+	made, _ := m.alloc.Cycle(now, view)
+	if m.sim.CheckEvery > 1 {
+		// it is checked in small clusters
+	} else if err := m.alloc.Check(view); err != nil {
+		m.sim.fail("allocator at index %d: %v", view.Index(), err)
+	}
+	for i, f := range m.frameworks {
+		if offers := m.offersOf(f, made); len(offers) > 0 {
+			results[i] = f.step(now, view, offers)
+		}
+		if w := results[i].Wake; w != 0 && (m.wake == 0 || w < m.wake) {
+			m.wake = w
+		}
+		m.make(f, results[i].Calls)
+	}
+}
+
+// subscribe subscribes a framework under all roles it wants, when it is not.
+func (m *master) subscribe(f *framework, view *core.View, wanted []cluster.Role) bool {
+	info := cluster.Framework{ID: f.id, Name: string(f.id), Roles: []cluster.Role{cluster.DefaultRole}}
+	known := view.Framework(f.id)
+	if known != nil {
+		info.Roles = slices.Clone(known.Info.Roles)
+	}
+	missing := known == nil || !known.Connected
+	for _, r := range wanted {
+		if !slices.Contains(info.Roles, r) {
+			info.Roles, missing = append(info.Roles, r), true
+		}
+	}
+	if missing {
+		m.submit(core.PutFramework{Framework: info, Principal: "master"}, nil)
+	}
+	return missing
+}
+
+// express tells the allocator under which roles a framework wants offers.
+func (m *master) express(f *framework, view *core.View, r sched.Result) {
+	known := view.Framework(f.id)
+	if known == nil {
+		return
+	}
+	fresh := r.Demand != f.demand
+	f.demand = r.Demand
+	for _, role := range known.Info.Roles {
+		switch wanted := slices.Contains(r.Wanted, role); {
+		case !wanted:
+			m.alloc.Suppress(f.id, role)
+		case fresh || m.alloc.Suppressed(f.id, role):
+			m.alloc.Revive(f.id, role)
+		}
+	}
+}
+
+// offersOf picks a framework's offers. Those of agents without a session go back.
+func (m *master) offersOf(f *framework, made []cluster.Offer) []cluster.Offer {
+	var out []cluster.Offer
+	for _, o := range made {
+		switch {
+		case o.Framework != f.id:
+		case m.sessions[o.Agent.ID] == nil:
+			m.decline(f, o.ID, masterTick)
+		default:
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// make makes a framework's calls.
+func (m *master) make(f *framework, calls []sched.Call) {
+	by := "framework:" + string(f.id)
+	for _, call := range calls {
+		switch c := call.(type) {
+		case sched.Accept:
+			m.accept(f, c, by)
+		case sched.Decline:
+			m.decline(f, c.Offer, c.RefuseFor)
+		case sched.Kill:
+			m.submit(core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, nil)
+		case sched.Forget:
+			m.submit(core.ForgetService{Service: c.Service, Principal: by}, nil)
+		case sched.Cancel:
+			m.submit(core.CancelRun{Run: c.Run, Principal: by}, nil)
+		}
+	}
+}
+
+func (m *master) accept(f *framework, c sched.Accept, by string) {
+	offers, err := m.alloc.Take(f.id, c.Offers...)
+	if err != nil {
+		m.sim.fail("%s accepts what it was not offered: %v", f.id, err)
+		return
+	}
+	cmd := core.AcceptOffers{Framework: f.id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks, Principal: by}
+	for _, o := range offers {
+		cmd.Offered = cmd.Offered.Plus(o.Resources)
+	}
+	m.submit(cmd, nil)
+}
+
+func (m *master) decline(f *framework, id cluster.OfferID, refuse cluster.Millis) {
+	offers, err := m.alloc.Take(f.id, id)
+	if err != nil {
+		m.sim.fail("%s declines what it was not offered: %v", f.id, err)
+		return
+	}
+	m.alloc.Decline(m.sim.now, offers[0], refuse)
+}

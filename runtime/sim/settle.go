@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/service"
+)
+
+// Heal ends all faults: links are mended, and what is down comes back by itself.
+func (s *Sim) Heal() {
+	s.faults = Faults{}
+	for _, a := range s.agents {
+		a.link.cut = [2]bool{}
+	}
+	s.tracef("all faults end")
+}
+
+// Settle lets time pass until the cluster is what is wanted; when it is not
+// after within, the error says what is amiss.
+func (s *Sim) Settle(within cluster.Millis) error {
+	end := s.now.Add(within)
+	for {
+		err := s.Settled()
+		if s.err != nil {
+			return s.err
+		}
+		if err == nil {
+			return nil
+		}
+		if s.now >= end {
+			s.fail("not settled after %d s: %v", within/1000, err)
+			return s.err
+		}
+		s.Advance(1000)
+	}
+}
+
+// Settled says what is not yet as it is wanted: every service and no other is
+// there and complete, every run has ended, what runs is what the master knows of,
+// and nothing is held that nobody uses.
+func (s *Sim) Settled() error {
+	if !s.master.up {
+		return fmt.Errorf("the master is down")
+	}
+	if len(s.wants) > 0 {
+		return fmt.Errorf("%d commands are not answered", len(s.wants))
+	}
+	v := s.View()
+	for _, id := range slices.Sorted(maps.Keys(s.services)) {
+		if err := s.settledService(v, id); err != nil {
+			return err
+		}
+	}
+	for svc := range v.Services() {
+		if _, wanted := s.services[svc.Spec.ID]; !wanted {
+			return fmt.Errorf("service %s is there and nobody asked for it", svc.Spec.ID)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.runs)) {
+		if r := v.Run(id); r != nil && !r.State.Final() {
+			return fmt.Errorf("run %s is %s: %s", id, r.State, r.Message)
+		}
+	}
+	for _, a := range s.agents {
+		if err := a.settled(v); err != nil {
+			return fmt.Errorf("agent %s: %w", a.id, err)
+		}
+	}
+	if n := s.master.alloc.Outstanding(); n != 0 {
+		return fmt.Errorf("%d offers are outstanding, though the frameworks answer at once", n)
+	}
+	return nil
+}
+
+func (s *Sim) settledService(v *core.View, id cluster.ServiceID) error {
+	st, ok := service.StatusOf(s.now, v, id)
+	switch {
+	case !s.services[id] && ok:
+		return fmt.Errorf("service %s is still there, %s", id, st.State)
+	case !s.services[id]:
+		return nil
+	case !ok:
+		return fmt.Errorf("service %s is not there", id)
+	case st.State != service.ServiceRunning || st.Ready != st.Total || len(st.Leftover) > 0:
+		return fmt.Errorf("service %s is %s, %d of %d ready, %d left over: %s", id, st.State, st.Ready, st.Total, len(st.Leftover), waiting(st))
+	}
+	return nil
+}
+
+// waiting says what the instances of a service wait for.
+func waiting(st service.Status) string {
+	out := ""
+	for _, p := range st.Pods {
+		for _, in := range p.Instances {
+			if !in.Ready {
+				out += fmt.Sprintf(" %s is %s on %s (%s)", in.Name, in.State, in.Agent, in.WhyText)
+			}
+		}
+	}
+	return out
+}
+
+// settled says where an agent and the master do not agree.
+func (a *agent) settled(v *core.View) error {
+	rec := v.Agent(a.id)
+	if rec == nil || rec.State != cluster.AgentActive || !a.up || a.session == "" {
+		return fmt.Errorf("it is not in touch")
+	}
+	for _, t := range a.order {
+		known := v.Task(t.spec.ID)
+		switch {
+		case len(t.outbox) > 0:
+			return fmt.Errorf("task %s: %d reports are not acknowledged", t.spec.ID, len(t.outbox))
+		case known == nil || !known.Active():
+			return fmt.Errorf("task %s runs and nobody wants it", t.spec.ID)
+		case t.killing || known.Killing:
+			return fmt.Errorf("task %s is ending", t.spec.ID)
+		case known.Status.State != t.status.State || known.Status.Ready != t.status.Ready:
+			return fmt.Errorf("task %s is %s, the master thinks %s", t.spec.ID, t.status.State, known.Status.State)
+		}
+	}
+	if rec.Tasks != len(a.order) {
+		return fmt.Errorf("the master knows of %d tasks, it has %d", rec.Tasks, len(a.order))
+	}
+	return nil
+}

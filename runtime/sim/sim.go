@@ -1,0 +1,225 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/store/mem"
+)
+
+// maxTrace is how many of the latest happenings are kept to be printed.
+const maxTrace = 60
+
+// Sim is a cluster in virtual time.
+type Sim struct {
+	// CheckEvery is how many commands are applied between two checks of the
+	// invariants, each of which takes time in proportion to the state; 0: 1.
+	CheckEvery int
+
+	clock
+	random *rand.Rand
+	faults Faults
+	master *master
+	agents []*agent
+
+	// What is wanted, to be compared with what is.
+	services map[cluster.ServiceID]bool
+	runs     map[cluster.RunID]bool
+	wants    []core.Command // not answered yet; the first is submitted
+	asked    int            // counts submissions and answers
+
+	watch func(core.Event) // for scenarios; may be nil
+	trace []string
+	err   error
+}
+
+// New makes a cluster of a master and no agent.
+func New(seed uint64) *Sim {
+	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}}
+	s.now = 1_000_000
+	s.master = &master{sim: s, log: mem.New()}
+	s.master.start()
+	return s
+}
+
+// Err is the first invariant that was broken, with what happened before.
+func (s *Sim) Err() error { return s.err }
+
+// Now is the virtual time.
+func (s *Sim) Now() cluster.Time { return s.now }
+
+// View is the master's state; while it is down, that of its crash.
+func (s *Sim) View() *core.View { return s.master.state.View() }
+
+// SetFaults changes how badly things go.
+func (s *Sim) SetFaults(f Faults) { s.faults = f }
+
+// Advance lets time pass, until something is broken.
+func (s *Sim) Advance(d cluster.Millis) {
+	end := s.now.Add(d)
+	for s.err == nil && s.next(end) {
+	}
+	if s.err == nil {
+		s.now = end
+	}
+}
+
+// AddAgents adds n agents "a1", "a2", … of a size and starts them.
+func (s *Sim) AddAgents(n int, total cluster.Resources) {
+	for range n {
+		i := len(s.agents) + 1
+		id := cluster.AgentID(fmt.Sprintf("a%d", i))
+		a := &agent{sim: s, id: id, tasks: map[cluster.TaskID]*task{}, info: cluster.Agent{ID: id, Hostname: "node-" + string(id),
+			Host: fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), Total: total}}
+		s.agents = append(s.agents, a)
+		a.start()
+	}
+}
+
+// agent gives an agent, nil when there is none of that id.
+func (s *Sim) agent(id cluster.AgentID) *agent {
+	for _, a := range s.agents {
+		if a.id == id {
+			return a
+		}
+	}
+	return nil
+}
+
+// Want submits a command as an API client does: when those before are answered,
+// and again and again until it is answered itself. A service that is still
+// being removed is put when it is gone.
+func (s *Sim) Want(c core.Command) {
+	switch c := c.(type) {
+	case core.PutService:
+		s.services[c.Spec.ID] = true
+	case core.RemoveService:
+		s.services[c.Service] = false
+	case core.PutRun:
+		s.runs[c.Spec.ID] = true
+	}
+	s.wants = append(s.wants, c)
+	if len(s.wants) == 1 {
+		s.try(c)
+	}
+}
+
+// try submits the first command that is wanted.
+func (s *Sim) try(c core.Command) {
+	s.asked++
+	asked := s.asked
+	s.master.submit(c, func(events []core.Event) {
+		_, put := c.(core.PutService)
+		if r := core.Refused(events); s.asked != asked || put && r != nil && r.Code == core.CodeConflict {
+			return
+		}
+		s.asked++
+		if s.wants = s.wants[1:]; len(s.wants) > 0 {
+			s.try(s.wants[0])
+		}
+	})
+	s.after(2000, func() {
+		if s.asked == asked {
+			s.try(c)
+		}
+	})
+}
+
+// crashMaster ends the master and starts it some time later.
+func (s *Sim) crashMaster() {
+	if !s.master.up {
+		return
+	}
+	s.master.crash()
+	s.after(s.between(100, 20_000), func() { s.master.start() })
+}
+
+// CrashMaster ends the master, which comes back after down.
+func (s *Sim) CrashMaster(down cluster.Millis) {
+	if s.master.up {
+		s.master.crash()
+		s.after(down, func() { s.master.start() })
+	}
+}
+
+// CrashAgent ends an agent's program, which comes back after down. Its tasks run on.
+func (s *Sim) CrashAgent(id cluster.AgentID, down cluster.Millis) {
+	s.restart(id, down, func(*agent) {})
+}
+
+// Reboot ends an agent's machine with its tasks; it comes back after down. A
+// machine that is wiped has lost its agent's disk as well.
+func (s *Sim) Reboot(id cluster.AgentID, down cluster.Millis, wipe bool) {
+	s.restart(id, down, func(a *agent) { a.reboot(wipe) })
+}
+
+func (s *Sim) restart(id cluster.AgentID, down cluster.Millis, at func(*agent)) {
+	a := s.agent(id)
+	if a == nil || !a.up {
+		return
+	}
+	a.stop()
+	at(a)
+	s.tracef("agent %s goes down for %d ms", id, down)
+	s.after(down, a.start)
+}
+
+// Cut cuts the way between the master and an agent, or mends it, in one
+// direction or both.
+func (s *Sim) Cut(id cluster.AgentID, toMaster, toAgent bool) {
+	if a := s.agent(id); a != nil {
+		a.link.cut = [2]bool{up: toMaster, down: toAgent}
+		s.tracef("agent %s: cut to the master: %t, from it: %t", id, toMaster, toAgent)
+	}
+}
+
+// KillContainer ends the process of an agent's n-th living task from outside.
+func (s *Sim) KillContainer(id cluster.AgentID, n int) bool {
+	if a := s.agent(id); a != nil {
+		for _, t := range a.order {
+			if !t.alive {
+				continue
+			}
+			if n--; n < 0 {
+				a.exit(t, 137)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// applied sees every command with its events, after it was applied.
+func (s *Sim) applied(c core.Command, events []core.Event) {
+	for _, e := range events {
+		if s.watch != nil {
+			s.watch(e)
+		}
+		s.tracef("%s", strings.Join(strings.Fields(fmt.Sprint(e.Index, " ", e.Kind, " ", e.Service, " ", e.Run, " ", e.Task, " ",
+			e.Agent, " ", e.State, " ", e.Reason, " ", e.Code, " ", e.Message)), " "))
+	}
+	if s.CheckEvery > 1 && s.master.state.Index()%int64(s.CheckEvery) != 0 {
+		return
+	}
+	if err := core.Check(s.master.state); err != nil {
+		s.fail("after %s at index %d: %v", c.Kind(), s.master.state.Index(), err)
+	}
+}
+
+func (s *Sim) tracef(format string, args ...any) {
+	s.trace = append(s.trace, fmt.Sprintf("%9.3fs ", float64(s.now-1_000_000)/1000)+fmt.Sprintf(format, args...))
+	if len(s.trace) > 2*maxTrace {
+		s.trace = append(s.trace[:0], s.trace[len(s.trace)-maxTrace:]...)
+	}
+}
+
+// fail notes the first thing that is broken.
+func (s *Sim) fail(format string, args ...any) {
+	if s.err == nil {
+		last := s.trace[max(0, len(s.trace)-maxTrace):]
+		s.err = fmt.Errorf("at %.3fs: %s\n%s", float64(s.now-1_000_000)/1000, fmt.Sprintf(format, args...), strings.Join(last, "\n"))
+	}
+}
