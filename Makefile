@@ -11,6 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      := go
 TOOLS   := $(GO) tool -modfile=.ci/tools/go.mod
+# ST1005, ST1008: a sentence may end with a full stop, a test helper may return the error first
 
 .PHONY: help
 help: ## show what can be made
@@ -46,6 +47,7 @@ test: setup bundle build check-hosts lint ## everything: rules, units, real cont
 lint: ## formatting, vet and the pinned linters
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(TOOLS) staticcheck -checks inherit,-ST1005,-ST1008 ./...
 
 .PHONY: check-hosts
 check-hosts: ## no file or commit names a package registry's host

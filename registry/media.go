@@ -61,8 +61,10 @@ func IsIndex(mediaType string) bool {
 // descriptors that name other places to download from.
 func IsForeignLayer(d ocispec.Descriptor) bool {
 	switch d.MediaType {
-	case ocispec.MediaTypeImageLayerNonDistributable, ocispec.MediaTypeImageLayerNonDistributableGzip, //nolint:staticcheck // deprecated, still in use
-		ocispec.MediaTypeImageLayerNonDistributableZstd, //nolint:staticcheck // deprecated, still in use
+	// The three OCI types are deprecated for new images, and images have them.
+	case "application/vnd.oci.image.layer.nondistributable.v1.tar",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar":
 		return true

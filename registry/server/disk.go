@@ -19,10 +19,6 @@ const (
 	uploadsDir = "uploads"
 	// copyBufferBytes is the size of one write to an upload.
 	copyBufferBytes = 256 << 10
-	// writebackBytes is how much of an upload is written before the kernel is
-	// told to start moving it to the disk, so that the sync at the end of a
-	// large upload finds little left to do.
-	writebackBytes = 8 << 20
 )
 
 // Disk is a BlobStore in a directory:
@@ -85,7 +81,6 @@ func (k *Disk) Append(ctx context.Context, id string, offset int64, r io.Reader)
 	}
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	var flushed int64
 	for {
 		if err := context.Cause(ctx); err != nil {
 			return n, err
@@ -97,10 +92,6 @@ func (k *Disk) Append(ctx context.Context, id string, offset int64, r io.Reader)
 			if err != nil {
 				return n, fmt.Errorf("write upload: %w", err)
 			}
-		}
-		if k.durability == Durable && n-flushed >= writebackBytes {
-			startWriteback(f, offset+flushed, n-flushed)
-			flushed = n
 		}
 		if errors.Is(rerr, io.EOF) {
 			return n, nil

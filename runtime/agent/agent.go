@@ -166,6 +166,7 @@ func (a *Agent) run(ctx context.Context) error {
 	recovered := make(chan struct{})
 	group.Go(func() error { return a.watch(ctx, tctx, recovered) })
 	group.Go(func() error { return a.tidy(ctx) })
+	group.Go(func() error { return a.rotate(ctx) })
 	group.Go(func() error {
 		select {
 		case <-recovered:

@@ -58,7 +58,7 @@ func TestReadiness_flipsAreReported(t *testing.T) {
 		reply.Store(`{"status":"ALIVE"}`)
 		serve(t, n.network, "10.0.0.1:31000", &reply)
 		begun := time.Now()
-		if got := n.master.until(cluster.TaskRunning); !got.Ready || time.Since(begun) > 3*time.Second || time.Since(begun) < time.Second {
+		if got := n.master.until(cluster.TaskRunning); !got.Ready || time.Since(begun) > 3*time.Second || time.Since(begun) < 2*time.Second {
 			t.Errorf("after the service came up: got %+v after %s, want ready after two passes", got, time.Since(begun))
 		}
 		reply.Store(`{"status":"STANDBY"}`)

@@ -82,6 +82,28 @@ func TestLives_aLaunchGoesOn(t *testing.T) {
 	})
 }
 
+func TestLives_aLaunchCutOffInTheMiddleIsNotCalledRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour { return fake.Behaviour{Prepare: time.Minute} }})
+		n.launch(testTask("a.1"))
+		n.master.until(cluster.TaskStarting)
+		synctest.Wait()
+		n.kill()
+		// What the engine knows of a container that has no process.
+		if err := n.runner.Start(t.Context(), n.agent.spec(testTask("a.1"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.runner.End("a.1", runner.Exit{Unknown: true}); err != nil {
+			t.Fatal(err)
+		}
+		n.start()
+		got := n.master.next()
+		if got.State != cluster.TaskFailed || got.Reason != cluster.ReasonStatusUnknown {
+			t.Errorf("first report of the next life: got %+v, want a failure of unknown status", got)
+		}
+	})
+}
+
 func TestLives_aKillGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour { return fake.Behaviour{IgnoreTERM: true} }})

@@ -98,11 +98,7 @@ func (a *Agent) kill(o cluster.Order) error {
 	if grace <= 0 {
 		grace = cluster.DefaultKillGrace
 	}
-	k := checkpoint.Kill{Deadline: now().Add(grace)}
-	if rec.Kill != nil && rec.Kill.Reason == "" {
-		k.Deadline = min(k.Deadline, rec.Kill.Deadline) // asking again never prolongs
-	}
-	if err := a.ledger.SetKill(o.Task, k); err != nil {
+	if err := a.ledger.SetKill(o.Task, checkpoint.Kill{Deadline: now().Add(grace)}); err != nil {
 		return err
 	}
 	if t := a.task(o.Task); t != nil {

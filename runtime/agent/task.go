@@ -100,6 +100,10 @@ func (t *task) record() checkpoint.Record {
 func (t *task) supervise(ctx context.Context) {
 	t.started.Store(true)
 	rec := t.record()
+	if rec.Started == 0 && t.neverSeen() {
+		t.remove(ctx)
+		return
+	}
 	t.ready, t.healthy = rec.Status.Ready || t.probes.ready == nil, rec.Status.Healthy
 	if rec.Status.State == cluster.TaskStarting {
 		t.sayRunning("")
@@ -137,6 +141,22 @@ func (t *task) supervise(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// neverSeen ends a task whose container is there without a process, and that
+// was never known to run: it may have, so it is not started again, and it may
+// not have, so it is not called running.
+func (t *task) neverSeen() bool {
+	select {
+	case exit := <-t.end:
+		if exit.Unknown {
+			t.finish(exit)
+			return true
+		}
+		t.ended(exit)
+	default:
+	}
+	return false
 }
 
 // sayRunning reports that the task runs, with what its checks say.

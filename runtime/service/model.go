@@ -24,7 +24,6 @@ type model struct {
 type pod struct {
 	spec      *cluster.PodSpec
 	instances []*instance
-	need      *sched.Need
 	hash      string
 	refs      []cluster.Ref
 	refsKnown bool

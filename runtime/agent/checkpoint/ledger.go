@@ -169,9 +169,19 @@ func (l *Ledger) Repeat(id cluster.TaskID) error {
 	})
 }
 
-// SetKill keeps the decision to end a task.
+// SetKill keeps the decision to end a task. An order of the master is not
+// replaced by a decision of our own, and asking again never gives more time.
 func (l *Ledger) SetKill(id cluster.TaskID, k Kill) error {
-	return l.change(id, func(r *Record) error { r.Kill = &k; return nil })
+	return l.change(id, func(r *Record) error {
+		if old := r.Kill; old != nil {
+			k.Deadline = min(k.Deadline, old.Deadline)
+			if old.Reason == "" {
+				k.Reason, k.Message = "", ""
+			}
+		}
+		r.Kill = &k
+		return nil
+	})
 }
 
 // SetRemoved keeps that the container is gone.

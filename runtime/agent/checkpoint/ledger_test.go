@@ -139,6 +139,22 @@ func TestReport_aNewerOneReplacesWhatNobodyHasSeen(t *testing.T) {
 	}
 }
 
+func TestSetKill_anOrderStandsAndTimeIsNeverGiven(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "agent.db"))
+	must(t, l.Launch(cluster.TaskSpec{ID: "a.1"}, st("a.1", cluster.TaskRunning, "u1", 1)))
+	for _, c := range []struct{ set, want Kill }{
+		{Kill{Reason: "SICK", Message: "m", Deadline: 50}, Kill{Reason: "SICK", Message: "m", Deadline: 50}},
+		{Kill{Deadline: 90}, Kill{Deadline: 50}},
+		{Kill{Reason: "SICK", Message: "m", Deadline: 40}, Kill{Deadline: 40}},
+		{Kill{Deadline: 30}, Kill{Deadline: 30}},
+	} {
+		must(t, l.SetKill("a.1", c.set))
+		if rec, _ := l.Get("a.1"); *rec.Kill != c.want {
+			t.Errorf("after SetKill(%+v): got %+v, want %+v", c.set, *rec.Kill, c.want)
+		}
+	}
+}
+
 func TestReportsAndUsed_countWhatIsHeld(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "agent.db"))
 	spec := cluster.TaskSpec{ID: "a.1", Resources: cluster.Resources{CPU: 500, Mem: 1},
