@@ -53,6 +53,14 @@ lint: ## formatting, vet and the pinned linters
 check-hosts: ## no file or commit names a package registry's host
 	@.ci/check-hosts
 
+.PHONY: bench
+bench: bundle ## all figures of docs/benchmarks.md; bench-ROOM for those of one room
+	@.ci/bench all
+
+.PHONY: bench-sched bench-runner bench-registry bench-resolver bench-search bench-install bench-cli
+bench-sched bench-runner bench-registry bench-resolver bench-search bench-install bench-cli: bench-%: bundle
+	@.ci/bench $*
+
 .PHONY: race
 race: ## unit tests under the race detector
 	$(GO) test -race -timeout 20m ./...

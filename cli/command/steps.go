@@ -66,7 +66,8 @@ func (s *steps) part(child render.Item) {
 // done ends the step with a text in the past tense. Its parts are folded away.
 func (s *steps) done(text string) { s.end(render.ItemDone, text) }
 
-// end leaves the tree as it stands; a step that is not done has failed.
+// close leaves the tree as it stands; with an error, a step that is not done is
+// marked as failed.
 func (s *steps) close(err error) {
 	s.mu.Lock()
 	open := err != nil && len(s.items) > 0 && s.last().State == render.ItemWorking

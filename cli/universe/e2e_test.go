@@ -24,7 +24,7 @@ import (
 
 // e2e is a development cluster of real processes under test.
 type e2e struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string // the cluster's
 	bin    string // of dcos and universe
 	bundle string
@@ -36,7 +36,7 @@ type e2e struct {
 // e2ePatience bounds each wait; it is long, for the machine may be busy.
 const e2ePatience = 90 * time.Second
 
-func newE2E(t *testing.T) *e2e {
+func newE2E(t testing.TB) *e2e {
 	t.Helper()
 	skip := func(why string) {
 		if os.Getenv("CI") == "true" {

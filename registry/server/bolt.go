@@ -16,6 +16,9 @@ import (
 const (
 	// maxGroup bounds the updates that are committed together.
 	maxGroup = 256
+	// gatherShare is the part of a commit's time that the next one waits for
+	// others to join: one in so many.
+	gatherShare = 8
 	// lockWait is how long opening waits for another process to let go.
 	lockWait = time.Second
 	// initialMmapBytes spares remapping, which waits for readers, while the
@@ -25,13 +28,15 @@ const (
 
 // Bolt is a MetaStore in one bbolt file. Updates that arrive while a
 // commit is under way are committed together by the next one, so that many
-// writers share a sync of the disk without anybody waiting for a timer.
+// writers share a sync of the disk.
 type Bolt struct {
 	db *bolt.DB
 
 	mu    sync.Mutex
 	busy  bool // somebody commits
 	queue []*update
+	last  int           // updates in the last commit
+	took  time.Duration // how long it was
 }
 
 // update is one waiting call of Update.
@@ -92,15 +97,12 @@ func (b *Bolt) Update(fn func(MetaTx) error) error {
 		b.busy = true
 		b.mu.Unlock()
 	}
-	b.mu.Lock()
-	n := min(len(b.queue), maxGroup)
-	group := b.queue[:n:n]
-	b.queue = b.queue[n:]
-	b.mu.Unlock()
-
+	group := b.gather()
+	start := time.Now()
 	b.commit(group)
 
 	b.mu.Lock()
+	b.last, b.took = len(group), time.Since(start)
 	if len(b.queue) > 0 {
 		b.queue[0].wake <- true
 	} else {
@@ -113,6 +115,24 @@ func (b *Bolt) Update(fn func(MetaTx) error) error {
 		}
 	}
 	return u.err
+}
+
+// gather takes the updates that wait. The callers that the last commit served
+// often come again at once: a wait that is short against the commit lets them
+// share it.
+func (b *Bolt) gather() []*update {
+	b.mu.Lock()
+	if len(b.queue) < b.last {
+		wait := b.took / gatherShare
+		b.mu.Unlock()
+		time.Sleep(wait)
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	n := min(len(b.queue), maxGroup)
+	group := b.queue[:n:n]
+	b.queue = b.queue[n:]
+	return group
 }
 
 // errUndo rolls a transaction back without being anybody's error.
