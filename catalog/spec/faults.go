@@ -95,7 +95,7 @@ func (f *faults) err(what string) error {
 		d := f.list[0].Detail
 		return problem.New(problem.Invalid, "%s: %s: %s", what, d.Pointer, d.Message).WithDetails(d)
 	}
-	e := problem.New(problem.Invalid, "%s has %d faults", what, len(f.list)+f.more).WithDetails(f.details()...)
+	e := problem.New(problem.Invalid, "%s: %d faults", what, len(f.list)+f.more).WithDetails(f.details()...)
 	if f.more > 0 {
 		e.Details = append(e.Details, problem.Detail{Message: fmt.Sprintf("and %d more", f.more)})
 	}

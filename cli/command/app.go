@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"github.com/universe-dcos/universe/cli/config"
 	"github.com/universe-dcos/universe/cli/render"
@@ -20,6 +21,9 @@ type app struct {
 	flags  flags
 	format render.Format // settled by settle
 	paint  struct{ out, err render.Paint }
+	// showing is the tree on the terminal, if there is one: lines for people
+	// must go through it.
+	showing atomic.Pointer[render.Progress]
 }
 
 // flags are the global flags.
@@ -121,10 +125,12 @@ func (a *app) progress() *render.Progress {
 	if _, h := a.Size(); h > 4 {
 		lines = h - 3
 	}
-	return render.NewProgress(a.Err, render.ProgressOptions{
+	p := render.NewProgress(a.Err, render.ProgressOptions{
 		Terminal: a.animated(), Width: func() int { return cmp.Or(a.width(true), 80) }, MaxLines: lines,
 		Quiet: a.silent(), Paint: a.paint.err, Symbols: a.symbols(), Now: a.Now,
 	})
+	a.showing.Store(p)
+	return p
 }
 
 // silent reports whether plans, progress and hints are left out: by -q, and for
@@ -136,9 +142,15 @@ func (a *app) silent() bool {
 
 // say prints a line for people on the error stream, unless it is to be silent.
 func (a *app) say(format string, args ...any) {
-	if !a.silent() {
-		fmt.Fprintln(a.Err, render.CleanText(fmt.Sprintf(format, args...)))
+	if a.silent() {
+		return
 	}
+	line := render.CleanText(fmt.Sprintf(format, args...))
+	if p := a.showing.Load(); p != nil {
+		p.Log(line)
+		return
+	}
+	fmt.Fprintln(a.Err, line)
 }
 
 // fail prints an error.

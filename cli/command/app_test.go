@@ -206,6 +206,18 @@ func TestList_ofNothingIsAnEmptyList(t *testing.T) {
 	}
 }
 
+func TestSay_goesAboveTheTreeOnATerminal(t *testing.T) {
+	w := newWorld(t)
+	w.ErrTerminal = true
+	a := w.app(t)
+	p := a.progress()
+	p.Set([]render.Item{{Key: "x", Text: "tree"}})
+	a.say("note")
+	if got := w.err.String(); !strings.HasSuffix(got, "\x1b[1A\x1b[Jnote\n\x1b[2K\x1b[2m◌\x1b[0m tree\n\x1b[J") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestCommands_areExplained sees that every command has what a reader needs,
 // and that none has a flag of the same letter as a global one.
 func TestCommands_areExplained(t *testing.T) {

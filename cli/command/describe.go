@@ -162,7 +162,7 @@ func (a *app) describeOptions(d catalog.Detail) error {
 		a.say("Package %s has no options.", d.Package.Name)
 	}
 	table := func() *render.Table {
-		t := &render.Table{Columns: []render.Column{{Name: "OPTION"}, {Name: "TYPE"}, {Name: "DEFAULT"}, {Name: "DESCRIPTION", Cut: true}}}
+		t := &render.Table{Columns: []render.Column{{Name: "OPTION"}, {Name: "TYPE"}, {Name: "DEFAULT", Cut: true}, {Name: "DESCRIPTION", Cut: true}}}
 		for _, o := range list {
 			t.Add(render.Text(o.Name), render.Text(o.Type), render.Text(literal(o.Default)), render.Text(o.Description))
 		}

@@ -133,7 +133,7 @@ func (a *app) installed(ctx context.Context) error {
 	states := a.serviceStates(ctx)
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
-			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "NEWEST", Sparse: true}, {Name: "STATE"}, {Name: "AGE", Right: true},
+			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "NEWEST", Sparse: true}, {Name: "STATE"}, {Name: a.ageName(), Right: true},
 			{Name: "REQUIRED BY", Cut: true, Sparse: true}, {Name: "BY", Wide: true}, {Name: "REPOSITORY", Wide: true}, {Name: "DIGEST", Wide: true},
 		}}
 		for _, i := range list {

@@ -71,11 +71,11 @@ func reasons(s plan.Step) string {
 	return strings.Join(out, ", ")
 }
 
-// podCounts says what a step runs: "1 master, 2 worker".
+// podCounts says what a step runs: "1 x master, 2 x worker".
 func podCounts(s plan.Step) string {
 	var out []string
 	for _, p := range s.Pods {
-		out = append(out, fmt.Sprintf("%d %s", p.Count, p.Pod))
+		out = append(out, fmt.Sprintf("%d x %s", p.Count, p.Pod))
 	}
 	return strings.Join(out, ", ")
 }

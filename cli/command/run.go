@@ -120,10 +120,12 @@ func (f *runFollower) launched(ctx context.Context) (job.Status, error) {
 	s, err := f.poll(ctx, show, func(s job.Status) bool {
 		return s.State.Final() || s.Task != "" && s.TaskState != cluster.TaskStaging && s.TaskState != cluster.TaskStarting
 	})
-	if err == nil {
-		show.Clear() // what follows is the output
+	if err != nil {
+		show.Close()
+		return s, err
 	}
-	return s, err
+	show.Clear() // what follows is the output
+	return s, nil
 }
 
 // output copies the output until the run has ended and nothing more comes. A

@@ -56,7 +56,7 @@ func (a *app) serviceList(ctx context.Context) error {
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
 			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "STATE"}, {Name: "READY", Right: true},
-			{Name: "AGE", Right: true}, {Name: "ENDPOINTS", Cut: true, Sparse: true}, {Name: "GENERATION", Right: true, Wide: true},
+			{Name: a.ageName(), Right: true}, {Name: "ENDPOINTS", Cut: true, Sparse: true}, {Name: "GENERATION", Right: true, Wide: true},
 		}}
 		for _, s := range list {
 			t.Add(render.Text(string(s.ID)), render.Text(s.Package), render.Text(s.Version),
@@ -96,6 +96,14 @@ func addresses(s service.Status) []string {
 		}
 	}
 	return out
+}
+
+// ageName heads the column of age.
+func (a *app) ageName() string {
+	if a.OutTerminal {
+		return "AGE"
+	}
+	return "SINCE"
 }
 
 // age is how long ago t was: relative on a terminal, a time elsewhere.

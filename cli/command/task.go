@@ -64,7 +64,7 @@ func (a *app) taskList(ctx context.Context, ofService string, all bool) error {
 	}
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
-			{Name: "ID"}, {Name: "STATE"}, {Name: "READY"}, {Name: "AGENT"}, {Name: "AGE", Right: true},
+			{Name: "ID"}, {Name: "STATE"}, {Name: "READY"}, {Name: "AGENT"}, {Name: a.ageName(), Right: true},
 			{Name: "CPUS", Right: true}, {Name: "MEM", Right: true}, {Name: "MESSAGE", Cut: true, Sparse: true},
 			{Name: "SERVICE", Wide: true}, {Name: "HOST", Wide: true}, {Name: "PORTS", Wide: true}, {Name: "IMAGE", Wide: true},
 		}}

@@ -130,7 +130,9 @@ func (p *Progress) Log(line string) {
 	if p.o.Terminal {
 		p.erase()
 		fmt.Fprintln(p.w, CleanText(line))
-		p.draw()
+		if len(p.items) > 0 {
+			p.draw()
+		}
 		return
 	}
 	p.line(CleanText(line))
@@ -140,7 +142,7 @@ func (p *Progress) Log(line string) {
 func (p *Progress) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drawn = 0
+	p.drawn, p.items = 0, nil
 }
 
 // Clear takes the tree away.

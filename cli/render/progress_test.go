@@ -52,6 +52,7 @@ func TestProgress_onATerminalRedrawsInPlace(t *testing.T) {
 	p.Set([]Item{{Key: "p", State: ItemDone, Text: "phase master 2/2"}})
 	p.Log("note")
 	p.Close()
+	p.Log("end")
 	want := "" +
 		"\x1b[2K◐ phase master 0/2\n" +
 		"\x1b[2K  ◐ a starting  3.0s\n" +
@@ -59,7 +60,8 @@ func TestProgress_onATerminalRedrawsInPlace(t *testing.T) {
 		"\x1b[2K      a1 lacks 2 GiB mem\n\x1b[J" +
 		"\x1b[4A\x1b[2K✓ phase master 2/2\n\x1b[J" +
 		"\x1b[1A\x1b[Jnote\n" +
-		"\x1b[2K✓ phase master 2/2\n\x1b[J"
+		"\x1b[2K✓ phase master 2/2\n\x1b[J" +
+		"end\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

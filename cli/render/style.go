@@ -28,12 +28,12 @@ func (p Paint) Sprint(style Style, s string) string {
 
 // Symbols are the marks in front of states.
 type Symbols struct {
-	Done, Working, Waiting, Failed, Bullet, Warning string
+	Done, Working, Waiting, Failed, Warning string
 }
 
 // Unicode and ASCII are the two sets of marks; a screen reader or a terminal
 // without UTF-8 gets words.
 var (
-	Unicode = Symbols{Done: "✓", Working: "◐", Waiting: "◌", Failed: "✗", Bullet: "·", Warning: "▲"}
-	ASCII   = Symbols{Done: "done:", Working: "working:", Waiting: "waiting:", Failed: "failed:", Bullet: "-", Warning: "warning:"}
+	Unicode = Symbols{Done: "✓", Working: "◐", Waiting: "◌", Failed: "✗", Warning: "▲"}
+	ASCII   = Symbols{Done: "done:", Working: "working:", Waiting: "waiting:", Failed: "failed:", Warning: "warning:"}
 )

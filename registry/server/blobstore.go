@@ -35,7 +35,7 @@ type BlobStore interface {
 
 // UploadInfo is what a BlobStore remembers of an upload.
 type UploadInfo struct {
-	ID    string
+	ID    string    // as given to Append
 	Size  int64     // bytes held
 	Wrote time.Time // the last write
 }
@@ -43,5 +43,6 @@ type UploadInfo struct {
 // FreeSpacer is the optional capability of a BlobStore to say how many bytes
 // it can still take.
 type FreeSpacer interface {
+	// FreeBytes is how many bytes there is room for.
 	FreeBytes() (int64, error)
 }

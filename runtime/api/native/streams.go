@@ -27,7 +27,10 @@ func newWriter(w http.ResponseWriter, contentType string) *writer {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return &writer{w, http.NewResponseController(w)}
+	out := &writer{w, http.NewResponseController(w)}
+	// A client waits for the headers, and the first bytes may be long in coming.
+	_ = out.ctl.Flush() // the first Write tells of a client that went away
+	return out
 }
 
 // Write implements io.Writer.
