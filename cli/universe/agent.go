@@ -23,33 +23,13 @@ import (
 const mebi = 1 << 20
 
 func agentCommand() *cobra.Command {
-	var file string
-	var bound bool
-	cmd := &cobra.Command{
-		Use:   "agent",
+	return daemonCommand("agent", "/etc/universe/agent.yaml", runAgent, &cobra.Command{
 		Short: "Run an agent: a node that runs tasks in containers",
 		Long: `Run an agent: a node that runs tasks in containers, with a containerd of its
 own. When the agent ends, its containers and its containerd go on; the next
 agent with the same configuration takes them over. It needs root, for
 containers, mounts and cgroups are root's to make.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var cfg agentConfig
-			if err := readConfig(file, &cfg); err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			if bound {
-				var cancel context.CancelFunc
-				ctx, cancel = untilStdinCloses(ctx)
-				defer cancel()
-			}
-			return runAgent(ctx, cfg)
-		},
-	}
-	cmd.Flags().StringVar(&file, "config", "/etc/universe/agent.yaml", "the agent's configuration")
-	cmd.Flags().BoolVar(&bound, "until-stdin-closes", false, "end when standard input does")
-	return cmd
+	})
 }
 
 // runAgent wires an agent and runs it until ctx is done.

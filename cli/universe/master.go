@@ -30,29 +30,9 @@ const (
 )
 
 func masterCommand() *cobra.Command {
-	var file string
-	var bound bool
-	cmd := &cobra.Command{
-		Use:   "master",
+	return daemonCommand("master", "/etc/universe/master.yaml", runMaster, &cobra.Command{
 		Short: "Run a master: catalog, registry, scheduler, API and site",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var cfg masterConfig
-			if err := readConfig(file, &cfg); err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			if bound {
-				var cancel context.CancelFunc
-				ctx, cancel = untilStdinCloses(ctx)
-				defer cancel()
-			}
-			return runMaster(ctx, cfg)
-		},
-	}
-	cmd.Flags().StringVar(&file, "config", "/etc/universe/master.yaml", "the master's configuration")
-	cmd.Flags().BoolVar(&bound, "until-stdin-closes", false, "end when standard input does")
-	return cmd
+	})
 }
 
 // runMaster wires a master and serves until ctx is done.

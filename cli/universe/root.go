@@ -31,6 +31,30 @@ func root() *cobra.Command {
 	return cmd
 }
 
+// daemonCommand completes the command of a role that reads its configuration
+// from a file and runs until it is told to end.
+func daemonCommand[T any](role, defaultFile string, run func(context.Context, T) error, cmd *cobra.Command) *cobra.Command {
+	var file string
+	var bound bool
+	cmd.Use, cmd.Args = role, cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var cfg T
+		if err := readConfig(file, &cfg); err != nil {
+			return err
+		}
+		ctx := cmd.Context()
+		if bound {
+			var cancel context.CancelFunc
+			ctx, cancel = untilStdinCloses(ctx)
+			defer cancel()
+		}
+		return run(ctx, cfg)
+	}
+	cmd.Flags().StringVar(&file, "config", defaultFile, "the "+role+"'s configuration")
+	cmd.Flags().BoolVar(&bound, "until-stdin-closes", false, "end when standard input does")
+	return cmd
+}
+
 // explain is an error as a person reads it: what failed, each cause, the way out.
 func explain(err error) string {
 	p := problem.Of(err)

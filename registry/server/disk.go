@@ -236,5 +236,5 @@ func (k *Disk) FreeBytes() (int64, error) {
 	if err := unix.Statfs(k.root, &st); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", k.root, err)
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // another type on other systems
 }

@@ -173,8 +173,26 @@ func TestContainer_hostileSpecs(t *testing.T) {
 	}
 }
 
-// A file may be mounted through a symbolic link of the image; where the link
-// leads must stay inside the container.
+// TestContainer_linksOfTheImageStayInside mounts through a symbolic link of the
+// image that climbs to a directory of the host.
+func TestContainer_linksOfTheImageStayInside(t *testing.T) {
+	h := harness(t)
+	r := open(t)
+	for _, verb := range []string{"read", "write"} {
+		spec := h.Spec(t, verb, "/outside/dir/x")
+		spec.Task.Container.Scratch = []string{"/outside/dir"}
+		if verb == "read" {
+			spec.Task.Container.Files = []cluster.File{{Path: "/outside/dir/x", Content: "inside\n"}}
+		}
+		if out, exit := output(t, r, spec); exit.Code != 0 {
+			t.Errorf("%s through a link of the image: got %q, %+v", verb, out, exit)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(engine.dir, "escape")); err != nil || len(left) != 0 {
+		t.Errorf("the host's directory behind the link: got %v, %v, want it empty", left, err)
+	}
+}
+
 func TestContainer_longTaskIDs(t *testing.T) {
 	h := harness(t)
 	r := open(t)

@@ -73,6 +73,8 @@ func (d *Daemon) short() string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// cgroup is the parent of all containers' cgroups of this daemon: Stop takes it
+// away whole, without harm to another cluster on the machine.
 func (d *Daemon) cgroup() string {
 	if d.Cgroup != "" {
 		return d.Cgroup

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -236,7 +237,10 @@ func probeImage(dir string) (blobs, digest.Digest, error) {
 			return nil, "", err
 		}
 	}
-	if err := tw.Close(); err != nil {
+	// A link that climbs out of the root to a directory of this machine.
+	escape := filepath.Join(dir, "escape")
+	link := &tar.Header{Typeflag: tar.TypeSymlink, Name: "outside", Linkname: strings.Repeat("../", 40) + escape}
+	if err := errors.Join(os.Mkdir(escape, 0o755), tw.WriteHeader(link), tw.Close()); err != nil {
 		return nil, "", err
 	}
 	b := blobs{}
