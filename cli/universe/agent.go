@@ -95,7 +95,6 @@ func (c agentConfig) runner(d *containerd.Daemon, log *slog.Logger) containerd.O
 	o := d.Options(c.namespace())
 	o.PlainHTTP = c.Registries
 	o.Hostname, o.Host = c.hostname(), c.Host
-	o.CgroupParent = c.Cgroup
 	o.Logger = log
 	return o
 }

@@ -43,7 +43,6 @@ type agentConfig struct {
 	Dir        string            `yaml:"dir"`      // state: checkpoints, sandboxes, containerd's root
 	Run        string            `yaml:"run"`      // sockets and mounts of the running containerd; short, below /run
 	Bundle     string            `yaml:"bundle"`   // directory of containerd, its shim and runc
-	Cgroup     string            `yaml:"cgroup"`   // parent of the containers' cgroups; empty: /universe
 	Registries []string          `yaml:"registries"`
 	Attributes map[string]string `yaml:"attributes"`
 	LogLevel   string            `yaml:"log_level"`

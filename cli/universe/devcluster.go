@@ -142,7 +142,7 @@ func (c *devCluster) writeAgent(ca *pki.Authority, certs, caFile string, i int) 
 	}
 	return writeConfig(c.agentFile(i), agentConfig{ID: string(id), Host: host,
 		Master: "https://" + net.JoinHostPort(gateway, devAgentsPort), Listen: net.JoinHostPort(host, devAgentPort),
-		Dir: c.agentDir(i), Run: filepath.Join(c.runDir(), string(id)), Bundle: c.flags.bundle, Cgroup: "/universe-" + c.net.Tag,
+		Dir: c.agentDir(i), Run: filepath.Join(c.runDir(), string(id)), Bundle: c.flags.bundle,
 		Registries: []string{net.JoinHostPort(gateway, devRegistryPort)},
 		Resources:  agentResources{CPUs: c.flags.cpus, Mem: c.flags.mem, Disk: c.flags.disk, Ports: "31000-32000"},
 		TLS:        certFiles(certs, string(id), caFile)})

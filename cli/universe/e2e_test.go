@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,7 +77,15 @@ func newE2E(t testing.TB) *e2e {
 	if e.api, err = client.New(e.url, nil); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.close)
+	before := cgroups()
+	t.Cleanup(func() {
+		e.close()
+		for _, g := range cgroups() {
+			if !slices.Contains(before, g) {
+				t.Errorf("left behind: cgroup %s", g)
+			}
+		}
+	})
 	e.start(addr)
 	return e
 }
@@ -101,6 +110,13 @@ func (e *e2e) start(addr string) {
 		}
 	}
 	e.t.Fatalf("universe dev ended before it greeted: %v", e.dev.Wait())
+}
+
+// cgroups are those of all clusters on the machine, in either version.
+func cgroups() []string {
+	v1, _ := filepath.Glob("/sys/fs/cgroup/*/universe*") // the patterns are constant and legal
+	v2, _ := filepath.Glob("/sys/fs/cgroup/universe*")
+	return append(v1, v2...)
 }
 
 func (e *e2e) env() []string {
