@@ -59,6 +59,20 @@ func TestLedger_survivesReopening(t *testing.T) {
 	}
 }
 
+func TestReport_isCountedAlsoAfterReopening(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.db")
+	l := open(t, path)
+	must(t, l.Launch(cluster.TaskSpec{ID: "a.1"}, st("a.1", cluster.TaskStarting, "u1", 10)))
+	must(t, l.Report(st("a.1", cluster.TaskRunning, "u2", 5))) // the clock stepped back
+	must(t, l.Close())
+	l = open(t, path)
+	must(t, l.Report(st("a.1", cluster.TaskKilled, "u3", 4)))
+	r, ok := l.Get("a.1")
+	if !ok || r.Status.Seq != 3 || r.Pending[0].Seq != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestLedger_refusals(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.db")
 	l := open(t, path)

@@ -43,6 +43,9 @@ func (r *Record) Held() bool { return !r.Stranger && (r.Ended == 0 || len(r.Pend
 // yet and that says the same state gives way to the newer one, so that progress
 // and flapping checks never pile up.
 func (r *Record) add(st cluster.TaskStatus, headSent bool) {
+	// Counted here, where each report is made durable: the master tells by it
+	// which of two reports is the newer one, whatever the clock did.
+	st.Seq = r.Status.Seq + 1
 	r.Status = st
 	if st.State.Terminal() {
 		r.Ended = st.At
