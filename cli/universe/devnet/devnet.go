@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -269,20 +270,26 @@ func (n Net) Remove() error {
 			errs = append(errs, fmt.Errorf("deleting network namespace %s: %w", filepath.Base(path), err))
 		}
 	}
-	// A veth goes with its namespace only once the last process there is dead.
+	// A veth goes with its namespace, but only when the kernel gets to it.
 	for i := range MaxNodes {
-		if l, err := netlink.LinkByName(n.hostVeth(i)); err == nil {
-			if err := netlink.LinkDel(l); err != nil {
-				errs = append(errs, fmt.Errorf("deleting %s: %w", n.hostVeth(i), err))
-			}
-		}
+		errs = append(errs, deleteLink(n.hostVeth(i)))
 	}
-	if l, err := netlink.LinkByName(bridgeName(n.Tag)); err == nil {
-		if err := netlink.LinkDel(l); err != nil {
-			errs = append(errs, fmt.Errorf("deleting bridge %s: %w", bridgeName(n.Tag), err))
-		}
-	}
+	errs = append(errs, deleteLink(bridgeName(n.Tag)))
 	return errors.Join(errs...)
+}
+
+// deleteLink deletes an interface; one that is not there, or that goes in this
+// very moment, is no error.
+func deleteLink(name string) error {
+	l, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkDel(l)
+	}
+	var notFound netlink.LinkNotFoundError
+	if err == nil || errors.As(err, &notFound) || errors.Is(err, syscall.ENODEV) {
+		return nil
+	}
+	return fmt.Errorf("deleting interface %s: %w", name, err)
 }
 
 // Left lists what of the tag is still on the machine: for checks after Remove.

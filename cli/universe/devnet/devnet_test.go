@@ -136,6 +136,27 @@ func listen(t *testing.T, n Net, addr string) (stop func()) {
 	}
 }
 
+// TestRemove_beatsTheKernelToIt removes a network over and over: the kernel
+// takes interfaces away with their namespace at the same time.
+func TestRemove_beatsTheKernelToIt(t *testing.T) {
+	needRoot(t)
+	n, err := Pick(fmt.Sprintf("r%d", os.Getpid()%100000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if err := n.Create(4); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Remove(); err != nil {
+			t.Fatal(err)
+		}
+		if left := n.Left(); len(left) > 0 {
+			t.Fatalf("left behind: %v", left)
+		}
+	}
+}
+
 func TestPick_isStableAndPrivate(t *testing.T) {
 	a, err := Pick("abc")
 	if err != nil {
