@@ -209,14 +209,23 @@ func (c *devCluster) attach() (forget func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	name := c.name()
 	err = config.Update(dir, func(cfg *config.Config) error {
-		return cfg.Put(c.name(), config.Cluster{URL: c.url(), Registry: c.flags.listen + "/universe"}, cfg.Attached == "")
+		if other, taken := cfg.Clusters[name]; taken && other.URL != c.url() {
+			name += "-" + c.net.Tag // another cluster of this kind runs, or was killed
+		}
+		return cfg.Put(name, config.Cluster{URL: c.url(), Registry: c.flags.listen + "/universe"}, cfg.Attached == "")
 	})
 	if err != nil {
 		return nil, err
 	}
 	return func() {
-		err := config.Update(dir, func(cfg *config.Config) error { cfg.Remove(c.name()); return nil })
+		err := config.Update(dir, func(cfg *config.Config) error {
+			if cfg.Clusters[name].URL == c.url() {
+				cfg.Remove(name)
+			}
+			return nil
+		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "universe: the cluster is still in the dcos configuration:", err)
 		}

@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/universe-dcos/universe/cli/config"
+	"github.com/universe-dcos/universe/cli/universe/devnet"
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -145,5 +148,38 @@ func TestExplain(t *testing.T) {
 func TestTagOf_fitsAnInterfaceName(t *testing.T) {
 	if tag := tagOf("/a/long/directory"); len("uv"+tag+"v32") > 15 || tag == tagOf("/another") {
 		t.Errorf("tag %q", tag)
+	}
+}
+
+func TestAttach_leavesOtherClustersAlone(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("DCOS_CONFIG_HOME", dir)
+	names := func() []string {
+		cfg, err := config.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.Names()
+	}
+	first := &devCluster{flags: devFlags{listen: "127.0.0.1:8080"}, net: devnet.Net{Tag: "aaaaa"}}
+	second := &devCluster{flags: devFlags{listen: "127.0.0.1:8090"}, net: devnet.Net{Tag: "bbbbb"}}
+	forgetFirst, err := first.attach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgetSecond, err := second.attach()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); !slices.Equal(got, []string{"dev", "dev-bbbbb"}) {
+		t.Errorf("clusters: %v", got)
+	}
+	forgetFirst()
+	if got := names(); !slices.Equal(got, []string{"dev-bbbbb"}) {
+		t.Errorf("after the first ended: %v", got)
+	}
+	forgetSecond()
+	if got := names(); len(got) != 0 {
+		t.Errorf("after both ended: %v", got)
 	}
 }
