@@ -2,21 +2,27 @@ package site
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/catalog/plan"
+	"github.com/universe-dcos/universe/internal/problem"
 )
 
 const (
-	// maxListed is how many packages one page shows.
-	maxListed = 200
-	// maxOptionDepth bounds how deep a schema's groups are shown.
-	maxOptionDepth = 6
+	// pageSize is how many packages one page of the catalog shows.
+	pageSize = 48
+	// maxPage bounds how far a reader can leaf.
+	maxPage = 10_000
+	// maxTags is how many keywords a card shows.
+	maxTags = 3
+	// maxVersions is how many versions a package's page names.
+	maxVersions = 30
 	// maxQuery bounds what is searched for, in bytes.
 	maxQuery = 200
 )
@@ -30,30 +36,98 @@ type Catalog interface {
 
 type catalogPage struct {
 	head
-	Query    string
-	Note     string
-	Packages []catalog.Listing
+	Query, Status string
+	Near          []string // names that may have been meant
+	Packages      []card
+	Prev, Next    string // addresses of the pages beside this one
+}
+
+// card is a package in the list.
+type card struct {
+	catalog.Listing
+	Tags []string
+	More int // keywords that are not shown
 }
 
 func (s *site) catalog(r *http.Request) (string, any, error) {
-	q := strings.TrimSpace(r.URL.Query().Get("q"))
-	if len(q) > maxQuery {
-		q = q[:maxQuery]
-	}
-	found, err := s.cfg.Catalog.Search(r.Context(), q, maxListed, 0)
+	q := clip(strings.TrimSpace(r.URL.Query().Get("q")), maxQuery)
+	number, err := pageNumber(r)
 	if err != nil {
 		return "", nil, err
 	}
-	page := catalogPage{head: s.head("Catalog", "catalog"), Query: q, Packages: found.Items}
-	switch {
-	case found.Fuzzy:
-		page.Note = fmt.Sprintf("Nothing is called “%s”; these are near it.", q)
-	case len(found.DidYouMean) > 0:
-		page.Note = "Did you mean " + strings.Join(found.DidYouMean, ", ") + "?"
-	case found.Total > len(found.Items):
-		page.Note = fmt.Sprintf("Showing %d of %d packages; search to see the others.", len(found.Items), found.Total)
+	first := (number - 1) * pageSize
+	found, err := s.cfg.Catalog.Search(r.Context(), q, pageSize, first)
+	if err != nil {
+		return "", nil, err
+	}
+	if number > 1 && len(found.Items) == 0 {
+		return "", nil, problem.New(problem.NotFound, "the list of packages has no page %d", number)
+	}
+	page := catalogPage{head: s.head("Catalog", "catalog"), Query: q, Near: found.DidYouMean, Status: foundText(q, found, first)}
+	if q != "" {
+		page.Title = "“" + q + "” · Catalog"
+	}
+	for _, l := range found.Items {
+		tags := l.Keywords[:min(len(l.Keywords), maxTags)]
+		page.Packages = append(page.Packages, card{l, tags, len(l.Keywords) - len(tags)})
+	}
+	if number > 1 {
+		page.Prev = pageURL(q, number-1)
+	}
+	if first+len(found.Items) < found.Total && number < maxPage {
+		page.Next = pageURL(q, number+1)
 	}
 	return "catalog", page, nil
+}
+
+func pageNumber(r *http.Request) (int, error) {
+	text := r.URL.Query().Get("page")
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		return 0, problem.New(problem.Invalid, "page=%s is not a number from 1 to %d", clip(text, maxQuery), maxPage)
+	}
+	return n, nil
+}
+
+func pageURL(q string, number int) string {
+	v := url.Values{}
+	if q != "" {
+		v.Set("q", q)
+	}
+	if number > 1 {
+		v.Set("page", strconv.Itoa(number))
+	}
+	if len(v) == 0 {
+		return "/"
+	}
+	return "/?" + v.Encode()
+}
+
+// foundText says what a search gave; it is read out when it changes.
+func foundText(q string, found catalog.Results, first int) string {
+	noun := "packages"
+	if found.Total == 1 {
+		noun = "package"
+	}
+	switch {
+	case found.Total == 0 && q == "":
+		return ""
+	case found.Total == 0:
+		return fmt.Sprintf("No package matches “%s”.", q)
+	case found.Fuzzy:
+		return fmt.Sprintf("Nothing matches “%s”; these are near it.", q)
+	}
+	text := fmt.Sprintf("%d %s", found.Total, noun)
+	if q != "" {
+		text += fmt.Sprintf(" for “%s”", q)
+	}
+	if len(found.Items) < found.Total {
+		text += fmt.Sprintf(", %d to %d", first+1, first+len(found.Items))
+	}
+	return text
 }
 
 type packagePage struct {
@@ -63,125 +137,72 @@ type packagePage struct {
 
 // packageView is a release as the page shows it.
 type packageView struct {
-	Name, Version, Summary, Home, Digest, Unavailable string
-	Icon                                              bool
-	Versions, Licenses, Requires, Running             []string
-	Readme, Changelog                                 template.HTML
-	Options                                           []option
-	Actions                                           []action
-	Images                                            []catalog.Image
+	catalog.Detail
+	Name, Version     string
+	Home              string // an http or https URL
+	Unavailable       string // why this version cannot be installed
+	Install           string // the command
+	Icon              bool
+	Versions          []catalog.VersionInfo
+	OlderVersions     int // that are not shown
+	Requires, Makers  []string
+	Running           []plan.Installation
+	Readme, Changelog template.HTML
+	Groups            []group
 }
-
-// option is a row of the table of options.
-type option struct{ Name, Type, Default, Description string }
-
-// action is a verb of the package with how it is typed.
-type action struct{ Name, Summary string }
 
 func (s *site) packagePage(r *http.Request) (string, any, error) {
 	d, err := s.cfg.Catalog.Package(r.Context(), r.PathValue("name"), r.URL.Query().Get("version"))
 	if err != nil {
 		return "", nil, err
 	}
-	m := d.Package
-	v := packageView{Name: m.Name, Version: m.Version.String(), Summary: m.Summary, Home: m.Home, Digest: d.Digest,
-		Icon: m.Icon != "", Licenses: m.Licenses, Images: d.Images}
-	for _, x := range d.Versions {
-		v.Versions = append(v.Versions, x.Version)
-		if x.Version == v.Version {
-			v.Unavailable = x.Unavailable
-		}
-	}
-	for _, q := range m.Requires {
-		v.Requires = append(v.Requires, fmt.Sprintf("%s %s", q.Name, q.Version))
-	}
-	for _, a := range d.Actions {
-		v.Actions = append(v.Actions, action{a.Usage(), a.Summary})
-	}
-	if d.Readme != "" {
-		v.Readme = s.md.render(d.Readme)
-	}
-	if d.Changelog != "" {
-		v.Changelog = s.md.render(d.Changelog)
-	}
-	v.Options = options(d.Schema)
 	installed, err := s.cfg.Catalog.Installations(r.Context())
 	if err != nil {
 		return "", nil, err
 	}
+	v := s.view(d)
 	for _, i := range installed {
-		if i.Package == m.Name {
-			v.Running = append(v.Running, string(i.ID))
+		if i.Package == v.Name {
+			v.Running = append(v.Running, i)
 		}
 	}
-	return "package", packagePage{s.head(m.Name, "catalog"), v}, nil
+	return "package", packagePage{s.head(v.Name, "catalog"), v}, nil
 }
 
-// schema is the part of a JSON Schema that the table of options shows. The
-// order of properties is the author's.
-type schema struct {
-	Type        any             `json:"type"`
-	Title       string          `json:"title"`
-	Description string          `json:"description"`
-	Default     json.RawMessage `json:"default"`
-	Properties  ordered         `json:"properties"`
-}
-
-// ordered is a JSON object of schemas in the order in which it was written.
-type ordered []property
-
-type property struct {
-	name   string
-	schema schema
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *ordered) UnmarshalJSON(data []byte) error {
-	dec := json.NewDecoder(strings.NewReader(string(data)))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return fmt.Errorf("properties are no object")
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return err
+// view makes what is shown of a release.
+func (s *site) view(d catalog.Detail) packageView {
+	m := d.Package
+	v := packageView{Detail: d, Name: m.Name, Version: m.Version.String(), Home: webURL(m.Home), Icon: m.Icon != "", Groups: options(d.Schema)}
+	newest := ""
+	for _, x := range d.Versions {
+		if x.Version == v.Version {
+			v.Unavailable = x.Unavailable
 		}
-		var s schema
-		if err := dec.Decode(&s); err != nil {
-			return err
-		}
-		name, _ := key.(string) // an object's keys are strings
-		*o = append(*o, property{name, s})
-	}
-	return nil
-}
-
-// options flattens a schema to rows with dotted names. A schema that cannot be
-// read gives none: the catalog has validated those it lists.
-func options(raw json.RawMessage) []option {
-	var s schema
-	if len(raw) == 0 || json.Unmarshal(raw, &s) != nil {
-		return nil
-	}
-	var rows []option
-	var walk func(prefix string, s schema, depth int)
-	walk = func(prefix string, s schema, depth int) {
-		for _, p := range s.Properties {
-			name := prefix + p.name
-			if len(p.schema.Properties) > 0 && depth < maxOptionDepth {
-				walk(name+".", p.schema, depth+1)
-				continue
-			}
-			text := p.schema.Title
-			if p.schema.Description != "" {
-				if text != "" {
-					text += ". "
-				}
-				text += p.schema.Description
-			}
-			rows = append(rows, option{name, fmt.Sprint(p.schema.Type), string(p.schema.Default), text})
+		if newest == "" && x.Unavailable == "" {
+			newest = x.Version
 		}
 	}
-	walk("", s, 0)
-	return rows
+	v.Install = "dcos package install " + v.Name
+	if newest != "" && newest != v.Version {
+		v.Install += " --version " + v.Version
+	}
+	v.Versions = d.Versions[:min(len(d.Versions), maxVersions)]
+	v.OlderVersions = len(d.Versions) - len(v.Versions)
+	for _, q := range m.Requires {
+		text := strings.TrimSpace(q.Name + " " + q.Version.String())
+		if q.Optional {
+			text += " (optional)"
+		}
+		v.Requires = append(v.Requires, text)
+	}
+	for _, p := range m.Maintainers {
+		v.Makers = append(v.Makers, p.Name)
+	}
+	if d.Readme != "" {
+		v.Readme = s.md.render(d.Readme, "readme", m.Name, m.Name+" "+v.Version)
+	}
+	if d.Changelog != "" {
+		v.Changelog = s.md.render(d.Changelog, "changes", "changes", "changelog", "change log")
+	}
+	return v
 }

@@ -42,7 +42,7 @@ var files embed.FS
 
 // policy allows our own files and nothing else: no foreign host, no inline
 // script or style, no frame. See the facts of CSP level 3.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types universe"
 
 // site answers the pages.
@@ -131,6 +131,9 @@ func (s *site) asset(w http.ResponseWriter, r *http.Request) {
 func (s *site) page(view func(*http.Request) (string, any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name, data, err := view(r)
+		if r.Context().Err() != nil {
+			return // whoever asked has gone, as a search does with each letter typed
+		}
 		status := http.StatusOK
 		if err != nil {
 			p := problem.Of(err)
@@ -138,7 +141,8 @@ func (s *site) page(view func(*http.Request) (string, any, error)) http.HandlerF
 			if status >= http.StatusInternalServerError {
 				s.cfg.Logger.Error("a page failed", "path", r.URL.Path, "err", err)
 			}
-			name, data = "problem", problemPage{head: s.head(http.StatusText(status), ""), Problem: p}
+			title := http.StatusText(status)
+			name, data = "problem", problemPage{head: s.head(title[:1]+strings.ToLower(title[1:]), ""), Problem: p}
 		}
 		var b bytes.Buffer
 		if err := s.pages[name].ExecuteTemplate(&b, "layout", data); err != nil {
