@@ -19,7 +19,7 @@ bundle=$root/.build/bundle
 export PATH=$root/.build/bin:$PATH
 export DCOS_CONFIG_HOME=$work/dcos
 unset DCOS_URL DCOS_CLUSTER DCOS_OUTPUT
-names=() times=() cgroups_before=
+names=() times=()
 dev= began=$EPOCHREALTIME
 
 bold() { if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi; }
@@ -70,10 +70,7 @@ free_port() {
   fail "no free port between 18080 and 18180"
 }
 
-# cgroups: those of any cluster, to compare before and after
-cgroups() { find /sys/fs/cgroup -maxdepth 2 -name 'universe*' 2>/dev/null | sort; }
-
-# ours: what of the demo is on the machine: processes, mounts, namespaces, interfaces
+# ours: what of the demo is on the machine: processes, mounts, namespaces, interfaces, cgroups
 ours() {
   local tag=$1 pid
   for pid in /proc/[0-9]*; do
@@ -84,6 +81,7 @@ ours() {
   grep -F -e "$work" -e "/run/universe/$tag" /proc/mounts | awk '{print "mount " $2}' || true
   for ns in /run/netns/uv-"$tag"-*; do [ -e "$ns" ] && echo "network namespace ${ns##*/}"; done
   for link in /sys/class/net/uv"$tag"*; do [ -e "$link" ] && echo "interface ${link##*/}"; done
+  find /sys/fs/cgroup -maxdepth 2 -name "universe-$tag-*" -printf 'cgroup %p\n' 2>/dev/null || true
   return 0
 }
 
@@ -195,7 +193,7 @@ stop_cluster() {
   dev=
   exec 3<&-
   local left
-  left=$(ours "$1"; comm -13 <(echo "$cgroups_before") <(cgroups) | sed 's/^/cgroup /')
+  left=$(ours "$1")
   [ -z "$left" ] || fail "left behind:"$'\n'"$left"
   echo "no process, mount, namespace, interface or cgroup is left"
   rm -rf "$work"
@@ -212,7 +210,6 @@ again; and takes everything away. It writes to .build and to the cache of
 downloads. The first run fetches about 0.5 GB and takes some minutes.
 TEXT
   [ -d "$work" ] && universe dev --clean --dir "$work" >/dev/null
-  cgroups_before=$(cgroups)
   step "1 Start a cluster" start_cluster
   local tag
   tag=$(awk '$1 == "tag:" {gsub(/"/, "", $2); print $2}' "$work/dev.yaml")

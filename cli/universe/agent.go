@@ -86,7 +86,7 @@ func (c agentConfig) hostname() string {
 
 // daemon is the agent's own containerd.
 func (c agentConfig) daemon(log *slog.Logger) *containerd.Daemon {
-	return &containerd.Daemon{Bundle: c.Bundle, Root: filepath.Join(c.Dir, "containerd"), State: c.Run, Logger: log}
+	return &containerd.Daemon{Bundle: c.Bundle, Root: filepath.Join(c.Dir, "containerd"), State: c.Run, Cgroup: c.Cgroup, Logger: log}
 }
 
 func (c agentConfig) namespace() string { return containerd.Namespace(cluster.AgentID(c.ID)) }

@@ -44,6 +44,7 @@ type agentConfig struct {
 	Run        string            `yaml:"run"`      // sockets and mounts of the running containerd; short, below /run
 	Bundle     string            `yaml:"bundle"`   // directory of containerd, its shim and runc
 	Registries []string          `yaml:"registries"`
+	Cgroup     string            `yaml:"cgroup"` // parent of its containers' cgroups, of no other agent's; empty: one named after run
 	Attributes map[string]string `yaml:"attributes"`
 	LogLevel   string            `yaml:"log_level"`
 	Resources  agentResources    `yaml:"resources"`

@@ -95,6 +95,11 @@ func (c *devCluster) agentFile(i int) string { return filepath.Join(c.agentDir(i
 // runDir is where a node's sockets are: paths of sockets have at most 107 bytes.
 func (c *devCluster) runDir() string { return filepath.Join("/run/universe", c.net.Tag) }
 
+// cgroup is the parent of the cgroups of agent i's containers.
+func (c *devCluster) cgroup(i int) string {
+	return "/universe-" + c.net.Tag + "-" + string(c.agentID(i))
+}
+
 // writeConfigs issues the certificates and writes the daemons' files.
 func (c *devCluster) writeConfigs() error {
 	certs := filepath.Join(c.flags.dir, "certs")
@@ -143,6 +148,7 @@ func (c *devCluster) writeAgent(ca *pki.Authority, certs, caFile string, i int) 
 	return writeConfig(c.agentFile(i), agentConfig{ID: string(id), Host: host,
 		Master: "https://" + net.JoinHostPort(gateway, devAgentsPort), Listen: net.JoinHostPort(host, devAgentPort),
 		Dir: c.agentDir(i), Run: filepath.Join(c.runDir(), string(id)), Bundle: c.flags.bundle,
+		Cgroup:     c.cgroup(i),
 		Registries: []string{net.JoinHostPort(gateway, devRegistryPort)},
 		Resources:  agentResources{CPUs: c.flags.cpus, Mem: c.flags.mem, Disk: c.flags.disk, Ports: "31000-32000"},
 		TLS:        certFiles(certs, string(id), caFile)})

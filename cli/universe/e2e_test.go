@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,15 +76,7 @@ func newE2E(t testing.TB) *e2e {
 	if e.api, err = client.New(e.url, nil); err != nil {
 		t.Fatal(err)
 	}
-	before := cgroups()
-	t.Cleanup(func() {
-		e.close()
-		for _, g := range cgroups() {
-			if !slices.Contains(before, g) {
-				t.Errorf("left behind: cgroup %s", g)
-			}
-		}
-	})
+	t.Cleanup(e.close)
 	e.start(addr)
 	return e
 }
@@ -110,13 +101,6 @@ func (e *e2e) start(addr string) {
 		}
 	}
 	e.t.Fatalf("universe dev ended before it greeted: %v", e.dev.Wait())
-}
-
-// cgroups are those of all clusters on the machine, in either version.
-func cgroups() []string {
-	v1, _ := filepath.Glob("/sys/fs/cgroup/*/universe*") // the patterns are constant and legal
-	v2, _ := filepath.Glob("/sys/fs/cgroup/universe*")
-	return append(v1, v2...)
 }
 
 func (e *e2e) env() []string {
@@ -148,6 +132,12 @@ func (e *e2e) close() {
 	for line := range strings.Lines(string(mounts)) {
 		if strings.Contains(line, e.dir) || strings.Contains(line, "/run/universe/"+tagOf(dir)) {
 			e.t.Errorf("left behind: mount %s", line)
+		}
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/universe-%s-*", "/sys/fs/cgroup/*/universe-%s-*"} { // version 2 and 1
+		groups, _ := filepath.Glob(fmt.Sprintf(pattern, tagOf(dir)))
+		for _, g := range groups {
+			e.t.Errorf("left behind: cgroup %s", g)
 		}
 	}
 	if pids := e.pids("/"); len(pids) > 0 {
