@@ -162,6 +162,7 @@ func TestBrowser_tellsWhenTheClusterIsAway(t *testing.T) {
 	b := openBrowser(t)
 	b.quicken()
 	b.open(h.origin + "/nodes")
+	h.tell(b, "task.updated") // the stream is open
 	h.down.Store(true)
 	h.tell(b, "")
 	b.until(`!document.getElementById("stale").hidden`)

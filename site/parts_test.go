@@ -137,7 +137,7 @@ func TestMarkdown_costly(t *testing.T) {
 		"numbered lists":   {fill("1. "), true},
 		"links":            {fill("[a]("), true},
 		"pictures":         {fill("!["), true},
-		"lines of links":   {fill("    - [a](b\n"), true},
+		"lines of links":   {"x\n" + fill("    - [a](b\n")[12:], true},
 		"wide table":       {head(2000) + strings.Repeat("|\n", 2000), true},
 		"one long address": {"[a]: /" + strings.Repeat("x", 100_000) + "\n\n" + strings.Repeat("[a]", 1000), true},
 		"too long":         {fill("x") + "x", true},
@@ -147,7 +147,7 @@ func TestMarkdown_costly(t *testing.T) {
 		"rules":            {fill("* * *\n\n----------\n\n"), false},
 		"deep list":        {"- a\n  - b\n    - c\n      1. d\n         > e\n", false},
 	} {
-		if got := newMarkdown().render(c.in, "readme"); strings.HasPrefix(string(got), "<pre>") != c.verbatim {
+		if got := newMarkdown().render(c.in, "readme"); (strings.HasPrefix(string(got), "<pre>") && !strings.HasPrefix(string(got), "<pre><code>")) != c.verbatim {
 			t.Errorf("%s: verbatim is %v, want %v", name, !c.verbatim, c.verbatim)
 		}
 	}
