@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,7 +31,9 @@ func rawStart(ctx context.Context, r *Runner, id, log string) (func() error, err
 	}
 	c, err := r.client.NewContainer(ctx, id, client.WithImage(img), client.WithSnapshotter(DefaultSnapshotter),
 		client.WithRuntime(runtimeName, r.runcOptions()), client.WithNewSnapshot(id, img),
-		client.WithNewSpec(oci.WithImageConfig(img), oci.WithProcessArgs("/probe", "run")))
+		client.WithNewSpec(oci.WithImageConfig(img), oci.WithProcessArgs("/probe", "run"),
+			// Below our own parent, which goes at the end; the default would stay.
+			oci.WithCgroup(path.Join(r.opts.CgroupParent, r.opts.Namespace, id))))
 	if err != nil {
 		return nil, err
 	}
