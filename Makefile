@@ -65,6 +65,10 @@ bench-sched bench-runner bench-registry bench-resolver bench-search bench-instal
 race: ## unit tests under the race detector
 	$(GO) test -race -timeout 20m ./...
 
+.PHONY: sim
+sim: ## the simulator over SEEDS random seeds (default 500); nightly SEEDS=10000
+	$(GO) test ./runtime/sim -run TestSeeds -count 1 -timeout 2h -seeds $(or $(SEEDS),500)
+
 .PHONY: clean
 clean: ## remove what was built, and what a killed cluster left running
 	@if [ -x $(BUILD)/bin/universe ] && [ -d $(BUILD)/dev ]; then $(BUILD)/bin/universe dev --clean --dir $(BUILD)/dev; fi

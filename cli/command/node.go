@@ -8,6 +8,7 @@ import (
 
 	"github.com/universe-dcos/universe/cli/render"
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
 )
 
 func (a *app) nodeCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (a *app) nodeCommand() *cobra.Command {
 		Use: "list", Short: "List the agents with what they have and what is used", Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.nodeList(cmd.Context()) },
 	}
-	return newGroup("node", "The agents of the cluster", list)
+	return newGroup("node", "The agents of the cluster", list, a.drainCommand(), a.reactivateCommand(), a.removeNodeCommand())
 }
 
 func (a *app) nodeList(ctx context.Context) error {
@@ -37,10 +38,7 @@ func (a *app) nodeList(ctx context.Context) error {
 			{Name: "HOSTNAME", Wide: true}, {Name: "PORTS", Wide: true},
 		}}
 		for _, n := range agents {
-			state := render.Cell{Text: string(n.State), Style: render.Good}
-			if n.State != cluster.AgentActive {
-				state.Style = render.Bad
-			}
+			state := nodeCell(n)
 			have, used := n.Info.Total, n.Allocated
 			t.Add(render.Text(string(n.Info.ID)), state, render.Text(n.Info.Host), render.Text(fmt.Sprint(n.Tasks)),
 				render.Text(render.CPUs(used.CPU)+"/"+render.CPUs(have.CPU)),
@@ -56,6 +54,20 @@ func (a *app) nodeList(ctx context.Context) error {
 		}
 		return ids
 	})
+}
+
+// nodeCell is an agent's state, with what an operator wants of it.
+func nodeCell(n core.Agent) render.Cell {
+	cell := render.Cell{Text: string(n.State), Style: render.Good}
+	switch {
+	case n.State != cluster.AgentActive:
+		cell.Style = render.Bad
+	case n.Drain != nil:
+		cell = render.Cell{Text: string(n.Drain.State), Style: render.Warn}
+	case n.Deactivated:
+		cell = render.Cell{Text: "deactivated", Style: render.Warn}
+	}
+	return cell
 }
 
 // ofBytes prints a part of an amount: "2 GiB/8 GiB".

@@ -23,13 +23,16 @@ import (
 const mebi = 1 << 20
 
 func agentCommand() *cobra.Command {
-	return daemonCommand("agent", "/etc/universe/agent.yaml", runAgent, &cobra.Command{
+	cmd := daemonCommand("agent", defaultAgentFile, runAgent, &cobra.Command{
 		Short: "Run an agent: a node that runs tasks in containers",
 		Long: `Run an agent: a node that runs tasks in containers, with a containerd of its
 own. When the agent ends, its containers and its containerd go on; the next
 agent with the same configuration takes them over. It needs root, for
-containers, mounts and cgroups are root's to make.`,
+containers, mounts and cgroups are root's to make. A machine gets its
+configuration and its certificate by universe agent join.`,
 	})
+	cmd.AddCommand(joinCommand())
+	return cmd
 }
 
 // runAgent wires an agent and runs it until ctx is done.
@@ -42,7 +45,11 @@ func runAgent(ctx context.Context, cfg agentConfig) error {
 	if err != nil {
 		return err
 	}
-	cert, roots, err := loadTLS(cfg.TLS)
+	_, roots, err := loadTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	keeper, err := pki.NewKeeper(cfg.TLS.Cert, cfg.TLS.Key, cfg.Master, roots, log)
 	if err != nil {
 		return err
 	}
@@ -57,24 +64,33 @@ func runAgent(ctx context.Context, cfg agentConfig) error {
 	defer func() { err = errors.Join(err, run.Close()) }()
 	a, err := agent.New(agent.Config{
 		ID: cluster.AgentID(cfg.ID), Hostname: cfg.hostname(), Host: cfg.Host, MasterURL: cfg.Master,
-		TLS: pki.AgentClient(cert, roots), StateDir: filepath.Join(cfg.Dir, "state"), Runner: run, Total: total,
+		TLS: keeper.Client(), StateDir: filepath.Join(cfg.Dir, "state"), Runner: run, Total: total,
 		Attributes: cfg.Attributes, ListenAddr: cfg.Listen, Version: version, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
 	// containerd is kept alive beside the agent and outlives it.
+	return runAll(ctx, a.Run, daemon.Supervise, keeper.Run)
+}
+
+// runAll runs parts until ctx is done or one of them ends; then all of them end.
+func runAll(ctx context.Context, parts ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	supervised := make(chan error, 1)
-	go func() {
-		err := daemon.Supervise(ctx)
-		cancel(err)
-		supervised <- quiet(err)
-	}()
-	err = quiet(a.Run(ctx))
-	cancel(err)
-	return errors.Join(err, <-supervised)
+	ended := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() {
+			err := quiet(run(ctx))
+			cancel(err)
+			ended <- err
+		}()
+	}
+	var errs []error
+	for range parts {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
 }
 
 func (c agentConfig) hostname() string {

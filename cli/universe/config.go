@@ -29,7 +29,11 @@ type masterConfig struct {
 	Agents   string `yaml:"agents"`   // host:port for agents, mutual TLS
 	Registry string `yaml:"registry"` // host:port at which agents reach the registry, plain HTTP on the cluster's own network
 	LogLevel string `yaml:"log_level"`
-	// TLS is what the master shows to agents.
+	// Authority is the directory of the cluster's certificate authority, with
+	// which machines can join; empty: dir/authority when there is no tls section,
+	// else none.
+	Authority string `yaml:"authority"`
+	// TLS is what the master shows to agents; empty: a certificate of Authority.
 	TLS tlsFiles `yaml:"tls"`
 }
 

@@ -30,9 +30,11 @@ const (
 )
 
 func masterCommand() *cobra.Command {
-	return daemonCommand("master", "/etc/universe/master.yaml", runMaster, &cobra.Command{
+	cmd := daemonCommand("master", "/etc/universe/master.yaml", runMaster, &cobra.Command{
 		Short: "Run a master: catalog, registry, scheduler, API and site",
 	})
+	cmd.AddCommand(tokenCommand())
+	return cmd
 }
 
 // runMaster wires a master and serves until ctx is done.
@@ -49,7 +51,7 @@ func runMaster(ctx context.Context, cfg masterConfig) (err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	cert, roots, err := loadTLS(cfg.TLS)
+	cert, roots, join, err := cfg.identity()
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func runMaster(ctx context.Context, cfg masterConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m, err := master.New(ctx, master.Config{Store: store, Logger: log,
+	m, err := master.New(ctx, master.Config{Store: store, Logger: log, Join: join,
 		AgentTLS: func(id cluster.AgentID) *tls.Config { return pki.MasterClient(cert, roots, id) }})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
+	"github.com/universe-dcos/universe/runtime/agent/fetch"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	// cannot be read.
 	ListenAddr string
 	Version    string // of the agent program
+	// Fetch brings artifacts to sandboxes; nil: one with default options.
+	Fetch Fetcher
 	// KeepEnded and KeepFor bound the ended tasks whose logs are kept, by number
 	// and age; 0: DefaultKeepEnded, DefaultKeepFor.
 	KeepEnded int
@@ -63,6 +66,14 @@ const (
 	// MaxTasks bounds the tasks of an agent that have not ended.
 	MaxTasks = 4096
 )
+
+// Fetcher brings an artifact to a directory; package fetch has the real one.
+type Fetcher interface {
+	// Check refuses what can never be fetched, with an error that wraps fetch.ErrRefused.
+	Check(a cluster.Artifact) error
+	// Fetch makes dst with the artifact in it, or leaves nothing. It is idempotent.
+	Fetch(ctx context.Context, a cluster.Artifact, dst string) error
+}
 
 // Agent is a node of a cluster.
 type Agent struct {
@@ -106,6 +117,9 @@ func New(c Config) (*Agent, error) {
 	}
 	if c.KeepEnded == 0 {
 		c.KeepEnded = DefaultKeepEnded
+	}
+	if c.Fetch == nil {
+		c.Fetch = fetch.New(fetch.Options{})
 	}
 	if c.KeepFor == 0 {
 		c.KeepFor = DefaultKeepFor
@@ -167,6 +181,7 @@ func (a *Agent) run(ctx context.Context) error {
 	group.Go(func() error { return a.watch(ctx, tctx, recovered) })
 	group.Go(func() error { return a.tidy(ctx) })
 	group.Go(func() error { return a.rotate(ctx) })
+	group.Go(func() error { return a.watchDisk(ctx) })
 	group.Go(func() error {
 		select {
 		case <-recovered:
@@ -202,8 +217,7 @@ func (a *Agent) sandbox(id cluster.TaskID) string {
 
 // spec is what the runner gets of a task.
 func (a *Agent) spec(t cluster.TaskSpec) runner.Spec {
-	dir := a.sandbox(t.ID)
-	return runner.Spec{Task: t, Sandbox: dir, Log: filepath.Join(dir, "log")}
+	return runner.Spec{Task: t, Sandbox: a.sandbox(t.ID)}
 }
 
 // now is the agent's clock, as it stands in reports.

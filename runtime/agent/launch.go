@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/universe-dcos/universe/runtime/agent/fetch"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 )
@@ -57,7 +58,7 @@ func (t *task) notStarted(err error) {
 	switch {
 	case t.record().Kill != nil:
 		st.State, st.Reason, st.Message = cluster.TaskKilled, cluster.ReasonKilledInLaunch, "killed before it started"
-	case errors.Is(err, runner.ErrSpec):
+	case errors.Is(err, runner.ErrSpec), errors.Is(err, fetch.ErrRefused):
 		st.State, st.Reason = cluster.TaskError, cluster.ReasonTaskInvalid
 	case errors.Is(err, runner.ErrImage):
 		st.Reason = cluster.ReasonImagePull
@@ -95,6 +96,9 @@ func (t *task) tryStart(ctx context.Context) error {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	if err := t.a.cfg.Runner.Prepare(ctx, spec, t.progress()); err != nil {
+		return err
+	}
+	if err := t.fetch(ctx); err != nil {
 		return err
 	}
 	err := t.a.cfg.Runner.Start(ctx, spec)

@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 const (
@@ -26,6 +26,8 @@ const (
 	maxTailScan = 16 << 20
 	// followEvery is the time between two looks at a log that is followed.
 	followEvery = 200 * time.Millisecond
+	// settleLimit is how long the last output of an ended task is waited for.
+	settleLimit = 2 * time.Second
 	// logWriteTimeout is how long a reader may take to accept a piece.
 	logWriteTimeout = 30 * time.Second
 )
@@ -33,6 +35,7 @@ const (
 // logRequest is the query of PathTaskLog.
 type logRequest struct {
 	task   cluster.TaskID
+	stream output.Stream
 	offset int64 // bytes from the start
 	tail   int64 // last lines; -1: not asked
 	follow bool
@@ -44,6 +47,9 @@ func parseLogRequest(q url.Values) (logRequest, error) {
 		return r, problem.New(problem.Invalid, "task log: %w", err)
 	}
 	var err error
+	if r.stream, err = output.ParseStream(q.Get("stream")); err != nil {
+		return r, problem.New(problem.Invalid, "task log: %w", err)
+	}
 	if s := q.Get("offset"); s != "" {
 		if r.offset, err = strconv.ParseInt(s, 10, 64); err != nil || r.offset < 0 {
 			return r, problem.New(problem.Invalid, "task log: offset %q is not a number of bytes", s)
@@ -72,14 +78,14 @@ func (a *Agent) serveLog(w http.ResponseWriter, req *http.Request) {
 		problem.Write(w, problem.New(problem.NotFound, "agent %q does not know task %q, or keeps its log no longer", a.cfg.ID, r.task))
 		return
 	}
-	f, err := os.Open(filepath.Join(a.sandbox(r.task), "log"))
+	f, err := output.Open(a.sandbox(r.task), r.stream)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && !r.follow:
 		// Not started yet, or it never was: no output is an answer.
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		return
 	case errors.Is(err, os.ErrNotExist):
-		f, err = a.awaitLog(req.Context(), r.task)
+		f, err = a.awaitLog(req.Context(), r)
 	}
 	if err != nil {
 		problem.Write(w, fmt.Errorf("log of task %q: %w", r.task, err))
@@ -90,23 +96,44 @@ func (a *Agent) serveLog(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer f.Close()
-	if r.tail >= 0 {
-		if r.offset, err = tailOffset(f, r.tail); err != nil {
-			problem.Write(w, fmt.Errorf("log of task %q: %w", r.task, err))
-			return
-		}
+	if a.over(r.task) {
+		output.Settled(req.Context(), a.sandbox(r.task), settleLimit)
+	}
+	if err := r.begin(f); err != nil {
+		problem.Write(w, fmt.Errorf("log of task %q: %w", r.task, err))
+		return
 	}
 	a.copyLog(w, req, f, r)
 }
 
+// begin settles where to begin: at the tail that was asked for, and not before
+// what is kept.
+func (r *logRequest) begin(f *output.Reader) error {
+	first, err := f.First()
+	if err != nil {
+		return err
+	}
+	if r.tail >= 0 {
+		end, err := f.Size()
+		if err != nil {
+			return err
+		}
+		if r.offset, err = tailOffset(f, first, end, r.tail); err != nil {
+			return err
+		}
+	}
+	r.offset = max(r.offset, first)
+	return nil
+}
+
 // awaitLog waits for the log of a task that has not started. It gives nil when
 // the task ended first.
-func (a *Agent) awaitLog(ctx context.Context, id cluster.TaskID) (*os.File, error) {
+func (a *Agent) awaitLog(ctx context.Context, r logRequest) (*output.Reader, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		over := a.over(id)
-		f, err := os.Open(filepath.Join(a.sandbox(id), "log"))
+		over := a.over(r.task)
+		f, err := output.Open(a.sandbox(r.task), r.stream)
 		if !errors.Is(err, os.ErrNotExist) {
 			return f, err
 		}
@@ -128,7 +155,7 @@ func (a *Agent) over(id cluster.TaskID) bool {
 }
 
 // copyLog sends the log from r.offset on, to its end or to the task's.
-func (a *Agent) copyLog(w http.ResponseWriter, req *http.Request, f *os.File, r logRequest) {
+func (a *Agent) copyLog(w http.ResponseWriter, req *http.Request, f *output.Reader, r logRequest) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set(HeaderLogOffset, strconv.FormatInt(r.offset, 10))
@@ -138,9 +165,21 @@ func (a *Agent) copyLog(w http.ResponseWriter, req *http.Request, f *os.File, r 
 	at := r.offset
 	for {
 		over := !r.follow || a.over(r.task) // asked before the last read, so that nothing is missed
-		if fi, err := f.Stat(); err == nil && fi.Size() < at {
+		if over && r.follow {
+			output.Settled(req.Context(), a.sandbox(r.task), settleLimit)
+		}
+		size, err := f.Size()
+		if err != nil {
+			return
+		}
+		first, err := f.First()
+		if err != nil {
+			return
+		}
+		if size < at {
 			at = 0 // it was cut
 		}
+		at = max(at, first) // the reader was slower than the task, and a part was given back
 		n, err := a.copyPiece(w, ctl, io.NewSectionReader(f, at, 1<<62))
 		at += n
 		if err != nil || over {
@@ -177,18 +216,13 @@ func (a *Agent) copyPiece(w io.Writer, ctl *http.ResponseController, r io.Reader
 	}
 }
 
-// tailOffset is where the last n lines begin. It looks at most maxTailScan
-// bytes back.
-func tailOffset(f *os.File, n int64) (int64, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	end := fi.Size()
+// tailOffset is where the last n lines begin in what lies between first and
+// end. It looks at most maxTailScan bytes back.
+func tailOffset(f io.ReaderAt, first, end, n int64) (int64, error) {
 	if n == 0 {
 		return end, nil
 	}
-	first := max(0, end-maxTailScan)
+	first = max(first, end-maxTailScan)
 	buf := make([]byte, 64<<10)
 	var lines int64
 	for at := end; at > first; {

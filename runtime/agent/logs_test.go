@@ -14,6 +14,7 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/fake"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 // getLog asks the API as the master does.
@@ -26,7 +27,7 @@ func (n *node) getLog(query string) *httptest.ResponseRecorder {
 func TestLog_offsetTailAndBadQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour {
-			return fake.Behaviour{Output: "one\ntwo\nthree\n", Exit: &runner.Exit{}}
+			return fake.Behaviour{Output: "one\ntwo\nthree\n", Errors: "oh\n", Exit: &runner.Exit{}}
 		}})
 		n.launch(testTask("a.1"))
 		n.master.until(cluster.TaskFinished)
@@ -36,13 +37,17 @@ func TestLog_offsetTailAndBadQueries(t *testing.T) {
 			code  int
 			want  string
 		}{
-			{"task=a.1", 200, "one\ntwo\nthree\n"},
-			{"task=a.1&follow=true", 200, "one\ntwo\nthree\n"},
-			{"task=a.1&offset=4", 200, "two\nthree\n"},
-			{"task=a.1&offset=14", 200, ""},
-			{"task=a.1&tail=2", 200, "two\nthree\n"},
-			{"task=a.1&tail=3", 200, "one\ntwo\nthree\n"},
-			{"task=a.1&tail=99", 200, "one\ntwo\nthree\n"},
+			{"task=a.1", 200, "one\ntwo\nthree\noh\n"},
+			{"task=a.1&stream=stdout", 200, "one\ntwo\nthree\n"},
+			{"task=a.1&stream=stderr&follow=true", 200, "oh\n"},
+			{"task=a.1&follow=true", 200, "one\ntwo\nthree\noh\n"},
+			{"task=a.1&offset=4", 200, "two\nthree\noh\n"},
+			{"task=a.1&offset=4&stream=stdout", 200, "two\nthree\n"},
+			{"task=a.1&offset=17", 200, ""},
+			{"task=a.1&tail=2", 200, "three\noh\n"},
+			{"task=a.1&tail=2&stream=stdout", 200, "two\nthree\n"},
+			{"task=a.1&tail=3", 200, "two\nthree\noh\n"},
+			{"task=a.1&tail=99", 200, "one\ntwo\nthree\noh\n"},
 			{"task=a.1&tail=0", 200, ""},
 			{"task=b.1", 404, `"code":"not_found"`},
 			{"", 400, `"code":"invalid"`},
@@ -51,6 +56,7 @@ func TestLog_offsetTailAndBadQueries(t *testing.T) {
 			{"task=a.1&tail=x", 400, "tail"},
 			{"task=a.1&tail=100001", 400, "tail"},
 			{"task=a.1&follow=maybe", 400, "follow"},
+			{"task=a.1&stream=..%2Fother", 400, "stream"},
 		} {
 			w := n.getLog(c.query)
 			got := w.Body.String()
@@ -73,7 +79,7 @@ func TestLog_tailOfALongLog(t *testing.T) {
 	}
 	defer f.Close()
 	for _, n := range []int64{1, 2, 5000} {
-		at, err := tailOffset(f, n)
+		at, err := tailOffset(f, 0, int64(len(text)), n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,20 +101,21 @@ func TestLog_followEndsWithTheTask(t *testing.T) {
 			w.Close()
 		}()
 		n.master.until(cluster.TaskRunning)
+		log, _ := output.Paths(n.agent.sandbox("a.1"))
 		var got strings.Builder
 		buf := make([]byte, 100)
 		for _, text := range []string{"first\n", "second\n"} {
-			write(t, n.agent.spec(testTask("a.1")).Log, text)
+			write(t, log, text)
 			k, err := r.Read(buf)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got.Write(buf[:k])
 		}
-		if err := os.Truncate(n.agent.spec(testTask("a.1")).Log, 0); err != nil {
+		if err := os.Truncate(log, 0); err != nil {
 			t.Fatal(err)
 		}
-		write(t, n.agent.spec(testTask("a.1")).Log, "cut\n")
+		write(t, log, "cut\n")
 		k, err := r.Read(buf)
 		if err != nil {
 			t.Fatal(err)

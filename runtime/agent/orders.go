@@ -32,6 +32,9 @@ func (a *Agent) launch(ctx context.Context, spec cluster.TaskSpec) error {
 	if err != nil {
 		return a.refuse(spec, cluster.TaskError, cluster.ReasonTaskInvalid, err.Error())
 	}
+	if err := a.checkArtifacts(spec.Container.Artifacts); err != nil {
+		return a.refuse(spec, cluster.TaskError, cluster.ReasonTaskInvalid, err.Error())
+	}
 	used, n := a.ledger.Used()
 	if n >= MaxTasks {
 		return a.refuse(spec, cluster.TaskFailed, cluster.ReasonLaunchFailed, fmt.Sprintf("the agent has its %d tasks", MaxTasks))

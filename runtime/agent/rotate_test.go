@@ -2,55 +2,49 @@ package agent
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner/fake"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
-
-func TestCutLog(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	if err := cutLog(path, 10); err != nil {
-		t.Errorf("a log that is not there: %v", err)
-	}
-	for _, c := range []struct{ text, log, aside string }{
-		{"0123456789", "0123456789", ""},
-		{"0123456789a", "", "123456789a"},
-		{strings.Repeat("x", 50) + "0123456789", "", "0123456789"},
-	} {
-		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := cutLog(path, 10); err != nil {
-			t.Fatal(err)
-		}
-		log, _ := os.ReadFile(path)
-		aside, _ := os.ReadFile(path + ".1")
-		if string(log) != c.log || string(aside) != c.aside {
-			t.Errorf("%q cut at 10: got %q and aside %q, want %q and %q", c.text, log, aside, c.log, c.aside)
-		}
-	}
-}
 
 func TestRotate_boundsARunningTasksLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t, &fake.Runner{})
 		n.launch(testTask("a.1"))
 		n.master.until(cluster.TaskRunning)
-		log := n.agent.spec(testTask("a.1")).Log
-		write(t, log, "x")
-		if err := os.Truncate(log, maxLog+1); err != nil { // sparse: it costs nothing
+		log, _ := output.Paths(n.agent.sandbox("a.1"))
+		write(t, log, "the beginning")
+		if err := os.Truncate(log, output.MaxStream+1); err != nil { // sparse: it costs nothing
 			t.Fatal(err)
 		}
+		write(t, log, "the end")
 		wait := time.NewTimer(2 * rotateEvery)
 		<-wait.C
 		synctest.Wait()
-		if fi, err := os.Stat(log); err != nil || fi.Size() != 0 {
-			t.Errorf("log over the limit: got %v, %v, want it cut", fi.Size(), err)
+		var st unix.Stat_t
+		if err := unix.Stat(log, &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Size != output.MaxStream+8 {
+			t.Errorf("size of a log over the limit: got %d, want it as it was: offsets stay", st.Size)
+		}
+		f, err := os.Open(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b := make([]byte, 13)
+		if _, err := f.ReadAt(b, 0); err != nil || string(b) == "the beginning" {
+			t.Errorf("beginning of a log over the limit: got %q, %v, want it given back", b, err)
+		}
+		if w := n.getLog("task=a.1&tail=1"); len(w.Body.String()) == 0 {
+			t.Error("tail of a log over the limit: got nothing")
 		}
 	})
 }

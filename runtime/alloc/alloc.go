@@ -3,6 +3,7 @@ package alloc
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -19,7 +20,8 @@ type Config struct {
 	// MinCPU and MinMem say what is worth an offer: at least this many
 	// thousandths of a core or this many bytes of memory. 0: DefaultMinCPU, DefaultMinMem.
 	MinCPU, MinMem int64
-	// Weights are the roles' weights in thousandths; 1000 for a role that is not there.
+	// Weights are the roles' weights in thousandths where the view has none; 1000
+	// for a role that is in neither.
 	Weights map[cluster.Role]int64
 	// Name makes the ids of offers differ from those of other allocators.
 	Name string
@@ -57,13 +59,18 @@ type Allocator struct {
 	total  core.Usage
 	round  uint64 // of sync, to see what a view has no more
 	wishes uint64 // grows when somebody may want what was wanted by nobody
+	quotas quotas
+	// weights are those of the latest view.
+	weights []core.Weight
+	// picky is how many subscribed frameworks have minimums of their own.
+	picky int
 }
 
 // agent is what the allocator keeps of an agent.
 type agent struct {
 	rec     *core.Agent
-	offered cluster.Resources
-	free    cluster.Resources // rec.Free() without offered
+	offered cluster.Pool
+	free    cluster.Pool // rec.FreePool() without offered
 	offers  []*offer
 
 	// idleUntil is until when nobody wants what is free here, as long as
@@ -72,7 +79,7 @@ type agent struct {
 	wishes    uint64
 
 	slots   []slot // by client number
-	refused *cluster.Resources
+	refused *cluster.Pool
 }
 
 type offer struct {
@@ -114,34 +121,101 @@ func (a *Allocator) Cycle(now cluster.Time, v *core.View) (made, rescinded []clu
 	}
 	candidates := make([]*agent, 0, len(a.agents))
 	for _, g := range a.agents {
-		if a.worth(g.free) && (g.wishes != a.wishes || g.idleUntil <= now) {
+		// Under quotas, what one may take changes with what others have.
+		if a.promising(g) && (a.quotas.on() || g.wishes != a.wishes || g.idleUntil <= now) {
 			candidates = append(candidates, g)
+		}
+	}
+	if a.quotas.on() {
+		a.count()
+		a.shuffle(candidates)
+		for _, g := range candidates {
+			if !a.quotas.unsatisfied() {
+				break
+			}
+			made = a.serve(now, g, (*Allocator).guaranteed, made)
 		}
 	}
 	a.shuffle(candidates)
 	for _, g := range candidates {
-		if c := a.next(now, g); c != nil {
-			made = append(made, a.offer(now, c, g))
-		}
+		made = a.serve(now, g, (*Allocator).open, made)
 	}
 	return made, rescinded
 }
 
-// next is whom what is free on an agent goes to. Where all refused it, the
-// agent need not be looked at until the first refusal is over or a wish changes.
-func (a *Allocator) next(now cluster.Time, g *agent) *client {
+// serve offers what is free on an agent to one client after the other, in the
+// order of shares. take says what of it a client may have.
+func (a *Allocator) serve(now cluster.Time, g *agent, take func(*Allocator, *client, *agent) cluster.Pool, made []cluster.Offer) []cluster.Offer {
+	for !g.free.IsZero() {
+		c, p := a.next(now, g, take)
+		if c == nil {
+			break
+		}
+		made = append(made, a.offer(now, c, g, p))
+	}
+	return made
+}
+
+// next is whom what is free on an agent goes to, and what of it. Where all
+// refused it, the agent need not be looked at until the first refusal is over or
+// a wish changes.
+func (a *Allocator) next(now cluster.Time, g *agent, take func(*Allocator, *client, *agent) cluster.Pool) (to *client, p cluster.Pool) {
 	g.wishes, g.idleUntil = a.wishes, math.MaxInt64
-	return a.tree.first(func(c *client) bool {
-		until, refused := c.filtered(now, g)
+	to = a.tree.first(func(c *client) bool {
+		p = take(a, c, g)
+		if !a.worth(c, &p) {
+			return false
+		}
+		until, refused := c.filtered(now, g, &p)
 		if refused {
 			g.idleUntil = min(g.idleUntil, until)
 		}
 		return !refused
 	})
+	return to, p
 }
 
-// worth reports whether an amount is enough for an offer.
-func (a *Allocator) worth(r cluster.Resources) bool {
+// open is what a client may have of what is free on an agent: what is not
+// reserved, as far as quotas allow, and what is reserved for it.
+func (a *Allocator) open(c *client, g *agent) cluster.Pool {
+	p := cluster.Pool{Open: g.free.Open}
+	if len(g.free.Reserved) > 0 {
+		p.Reserved = g.free.Reserved.For(c.role)
+	}
+	if a.quotas.on() {
+		p.Open = chop(p.Open, a.quotas.room(c))
+	}
+	return p
+}
+
+// worth reports whether an amount is enough for an offer to a client.
+func (a *Allocator) worth(c *client, p *cluster.Pool) bool {
+	flat := p.Open
+	if len(p.Reserved) > 0 {
+		flat = p.Flat()
+	}
+	if c.minimums == nil {
+		return a.least(&flat)
+	}
+	return !flat.IsZero() && (len(c.minimums) == 0 || slices.ContainsFunc(c.minimums, func(least cluster.Resources) bool {
+		return cluster.Fits(flat, least) == nil
+	}))
+}
+
+// promising reports whether what is free on an agent can be worth an offer to anybody.
+func (a *Allocator) promising(g *agent) bool {
+	switch {
+	case a.picky > 0:
+		return !g.free.IsZero()
+	case len(g.free.Reserved) > 0:
+		flat := g.free.Flat()
+		return a.least(&flat)
+	}
+	return a.least(&g.free.Open)
+}
+
+// least reports whether an amount is worth an offer to whom says nothing else.
+func (a *Allocator) least(r *cluster.Resources) bool {
 	return r.CPU >= a.cfg.MinCPU || r.Mem >= a.cfg.MinMem
 }
 
@@ -158,22 +232,25 @@ func (a *Allocator) shuffle(agents []*agent) {
 	}
 }
 
-// offer gives all that is free on an agent to a client.
-func (a *Allocator) offer(now cluster.Time, c *client, g *agent) cluster.Offer {
+// offer gives what is free on an agent, or part of it, to a client.
+func (a *Allocator) offer(now cluster.Time, c *client, g *agent, p cluster.Pool) cluster.Offer {
 	a.minted++
 	o := &offer{client: c, agent: g, Offer: cluster.Offer{
 		ID:    cluster.OfferID(fmt.Sprintf("%s-O%d", a.cfg.Name, a.minted)),
-		Agent: g.rec.Info, Framework: c.framework, Role: c.role, Resources: g.free,
-		Deadline: now.Add(a.cfg.OfferTimeout),
+		Agent: g.rec.Info, Framework: c.framework, Role: c.role, Resources: p.Open, Reserved: p.Reserved,
+		Deadline: now.Add(a.cfg.OfferTimeout), Unavailability: g.rec.Maintenance,
 	}}
 	a.offers[o.ID] = o
 	a.queue = append(a.queue, o)
 	g.offers = append(g.offers, o)
-	g.offered = g.offered.Plus(o.Resources)
-	g.free = cluster.Resources{}
-	a.tree.add(c, o.Resources, 1)
+	g.offered = g.offered.Plus(p)
+	g.free = g.free.Minus(p)
+	a.tree.add(c, p.Flat(), 1)
 	c.count(1)
 	a.tree.moved(c)
+	if a.quotas.on() {
+		a.quotas.take(c, p.Open.Scalars())
+	}
 	return o.Offer
 }
 
@@ -188,9 +265,9 @@ func (a *Allocator) withdraw(o *offer) {
 			break
 		}
 	}
-	g.offered = g.offered.Minus(o.Resources)
-	g.free, g.idleUntil = g.rec.Free().Minus(g.offered), 0
-	a.tree.add(o.client, o.Resources, -1)
+	g.offered = g.offered.Minus(o.Pool())
+	g.free, g.idleUntil = g.rec.FreePool().Minus(g.offered), 0
+	a.tree.add(o.client, o.Pool().Flat(), -1)
 	a.tree.moved(o.client)
 	if len(a.queue) > 64 && len(a.queue) > 4*len(a.offers) {
 		a.sweep()

@@ -14,7 +14,7 @@ import (
 // subscribed; shares are what tasks and offers add up to, and in order. It takes
 // time in proportion to all offers: tests and the simulator call it.
 func (a *Allocator) Check(v *core.View) error {
-	offered := map[cluster.AgentID]cluster.Resources{}
+	offered := map[cluster.AgentID]cluster.Pool{}
 	held := map[clientKey]core.Usage{}
 	live := 0
 	for _, o := range a.queue {
@@ -22,34 +22,39 @@ func (a *Allocator) Check(v *core.View) error {
 			continue
 		}
 		live++
-		if a.offers[o.ID] != o || o.Deadline <= 0 || o.Resources.IsZero() {
-			return fmt.Errorf("offer %q of %s with deadline %d is not outstanding or empty", o.ID, o.Resources, o.Deadline)
+		if a.offers[o.ID] != o || o.Deadline <= 0 || o.Pool().IsZero() {
+			return fmt.Errorf("offer %q of %s with deadline %d is not outstanding or empty", o.ID, o.Pool().Flat(), o.Deadline)
 		}
 		sum := offered[o.Agent.ID]
-		if sum.Ports.Union(o.Resources.Ports).Len() != sum.Ports.Len()+o.Resources.Ports.Len() {
-			return fmt.Errorf("offer %q has a port that another offer has", o.ID)
+		if sum.Flat().Overlaps(o.Pool().Flat()) {
+			return fmt.Errorf("offer %q has a port, number or item that another offer has", o.ID)
 		}
-		offered[o.Agent.ID] = sum.Plus(o.Resources)
+		offered[o.Agent.ID] = sum.Plus(o.Pool())
+		for _, r := range o.Reserved {
+			if !r.Stack.For(o.Role) {
+				return fmt.Errorf("offer %q to role %q has what is reserved for %q", o.ID, o.Role, r.Stack)
+			}
+		}
 		if f := v.Framework(o.Framework); f == nil || !f.Connected || !slices.Contains(f.Info.Roles, o.Role) {
 			return fmt.Errorf("offer %q is to %q under %q, who is not there", o.ID, o.Framework, o.Role)
 		}
 		k := clientKey{o.Framework, o.Role}
-		held[k] = plus(held[k], o.Resources)
+		held[k] = plus(held[k], o.Pool().Flat())
 	}
 	if live != len(a.offers) {
 		return fmt.Errorf("%d offers are queued, %d are outstanding", live, len(a.offers))
 	}
 	for _, g := range a.agents {
-		if sum := offered[g.rec.Info.ID]; !sum.Equal(g.offered) || !g.free.Equal(g.rec.Free().Minus(sum)) {
-			return fmt.Errorf("agent %q: offered %s, counted %s; free %s of %s", g.rec.Info.ID, sum, g.offered, g.free, g.rec.Free())
+		if sum := offered[g.rec.Info.ID]; !sum.Equal(g.offered) || !g.free.Equal(g.rec.FreePool().Minus(sum)) {
+			return fmt.Errorf("agent %q: offered %v, counted %v; free %v of %v", g.rec.Info.ID, sum, g.offered, g.free, g.rec.FreePool())
 		}
-		if short := cluster.Fits(g.rec.Free(), g.offered); short != nil {
+		if short := g.rec.FreePool().Missing(g.offered); short != nil {
 			return fmt.Errorf("agent %q: allocated and offered are over its total: %v", g.rec.Info.ID, short)
 		}
 	}
 	for u := range v.Usage() {
 		k := clientKey{u.Framework, u.Role}
-		held[k] = plus(held[k], cluster.Resources{CPU: u.CPU, Mem: u.Mem, Disk: u.Disk})
+		held[k] = plus(held[k], cluster.Resources{CPU: u.CPU, Mem: u.Mem, Disk: u.Disk, GPUs: u.GPUs})
 	}
 	for k, u := range held { // order-free: any one that differs will do
 		if c := a.tree.clients[k]; c == nil || c.amount != u {
@@ -61,6 +66,7 @@ func (a *Allocator) Check(v *core.View) error {
 
 func plus(u core.Usage, r cluster.Resources) core.Usage {
 	u.CPU, u.Mem, u.Disk = u.CPU+r.CPU, u.Mem+r.Mem, u.Disk+r.Disk
+	u.GPUs += r.GPUs
 	return u
 }
 
@@ -75,7 +81,7 @@ func (n *node) check(total core.Usage) error {
 		if err := k.check(total); err != nil {
 			return err
 		}
-		sum = plus(sum, cluster.Resources{CPU: k.amount.CPU, Mem: k.amount.Mem, Disk: k.amount.Disk})
+		sum = plus(sum, cluster.Resources{CPU: k.amount.CPU, Mem: k.amount.Mem, Disk: k.amount.Disk, GPUs: k.amount.GPUs})
 		wants += k.wants
 		if k.client != nil && (k.wants == 1) != (k.client.subscribed && !k.client.suppressed) {
 			return fmt.Errorf("client %q wants %d", k.path, k.wants)

@@ -4,7 +4,7 @@
 //
 // Who is next follows from dominant resource fairness (Ghodsi et al., NSDI
 // 2011) over the tree of roles. The share of a node is the largest part, over
-// cpus, memory and disk, that all below it hold or are being offered of the
+// cpus, memory, disk and gpus, that all below it hold or are being offered of the
 // whole cluster, divided by its weight. At each level the child with the
 // smallest share comes first; among equals the one that got fewer offers, then
 // the one whose path sorts first. A role that has both frameworks and roles
@@ -14,9 +14,18 @@
 // Cycle goes through the agents in a seeded random order. All that is free on
 // an agent goes to the first framework, in the order of shares, that wants
 // offers (Suppress, Revive) and has not refused this much on this agent
-// (Decline). An offer counts towards the share at once and lives until its
-// deadline.
+// (Decline). What is reserved goes only to its role and those below; what is
+// left of the agent then goes to the next framework. An offer counts towards the
+// share at once and lives until its deadline.
+//
+// Where roles have quotas, a first pass serves those that are owed a guarantee,
+// and the second keeps back what is still owed, so that no guarantee can be
+// taken by somebody else; offers are cut to a role's limit.
+//
+// A cycle looks only at agents on which something changed for somebody: the
+// caller runs one after each change, and what a task releases is offered at
+// once. Why explains why somebody waits.
 //
 // Invariant: on each agent, what is allocated and what is offered together fit
-// into what it has.
+// into what it has, reservation by reservation.
 package alloc

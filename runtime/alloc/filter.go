@@ -8,7 +8,7 @@ import (
 
 // filter is one refusal.
 type filter struct {
-	refused *cluster.Resources // shared by the refusals of one agent that are of the same amount
+	refused *cluster.Pool // shared by the refusals of one agent that are of the same amount
 	until   cluster.Time
 }
 
@@ -21,19 +21,19 @@ type slot struct {
 	more  []filter
 }
 
-// filtered reports whether the client refused what is free on an agent: some
-// refusal that still holds covers all of it. More on the agent passes. It also
-// gives when that is over.
-func (c *client) filtered(now cluster.Time, g *agent) (until cluster.Time, hit bool) {
+// filtered reports whether the client refused an amount on an agent: some
+// refusal that still holds covers all of it. More passes. It also gives when
+// that is over.
+func (c *client) filtered(now cluster.Time, g *agent, p *cluster.Pool) (until cluster.Time, hit bool) {
 	if c.number >= len(g.slots) || g.slots[c.number].epoch != c.epoch {
 		return 0, false
 	}
 	s := &g.slots[c.number]
-	if s.last.until > now && cluster.Fits(*s.last.refused, g.free) == nil {
+	if s.last.until > now && s.last.refused.Missing(*p) == nil {
 		until, hit = s.last.until, true
 	}
 	for _, f := range s.more {
-		if f.until > now && f.until > until && cluster.Fits(*f.refused, g.free) == nil {
+		if f.until > now && f.until > until && f.refused.Missing(*p) == nil {
 			until, hit = f.until, true
 		}
 	}
@@ -42,7 +42,7 @@ func (c *client) filtered(now cluster.Time, g *agent) (until cluster.Time, hit b
 
 // refuse adds a refusal of a client; those it makes needless, and those that
 // are over, go.
-func (g *agent) refuse(c *client, refused cluster.Resources, until, now cluster.Time) {
+func (g *agent) refuse(c *client, refused cluster.Pool, until, now cluster.Time) {
 	if g.refused == nil || !g.refused.Equal(refused) {
 		g.refused = &refused
 	}
@@ -56,7 +56,7 @@ func (g *agent) refuse(c *client, refused cluster.Resources, until, now cluster.
 		return
 	}
 	needless := func(o filter) bool {
-		return o.until <= now || o.until <= f.until && cluster.Fits(*f.refused, *o.refused) == nil
+		return o.until <= now || o.until <= f.until && f.refused.Missing(*o.refused) == nil
 	}
 	s.more = slices.DeleteFunc(s.more, needless)
 	if !needless(s.last) {

@@ -25,7 +25,7 @@ func TestAllocator_properties(t *testing.T) {
 		r.Repeat(map[string]func(*rapid.T){
 			"cycle": p.offers, "accept": p.acceptOne, "decline": p.declineOne, "end": p.endOne, "advance": p.advance,
 			"suppress": p.suppress, "revive": p.revive, "subscribe": p.subscribe, "leave": p.leave,
-			"silence": p.silence, "register": p.register, "": p.numbers,
+			"silence": p.silence, "register": p.register, "quota": p.putQuota, "operator": p.operator, "": p.numbers,
 		})
 	})
 }
@@ -47,7 +47,9 @@ func (p *play) holds(o cluster.Offer) bool { _, ok := p.alloc.Offer(o.ID); retur
 // offers cycles and verifies what came of it.
 func (p *play) offers(r *rapid.T) {
 	v := p.state.View()
+	before := p.consumed(v)
 	made, _ := p.alloc.Cycle(p.now, v)
+	p.checkQuotas(r, v, before, made)
 	if err := p.alloc.Check(v); err != nil {
 		r.Fatal(err)
 	}
@@ -58,11 +60,67 @@ func (p *play) offers(r *rapid.T) {
 	}
 	p.outstanding = append(slices.DeleteFunc(p.outstanding, func(o cluster.Offer) bool { return !p.holds(o) }), made...)
 	for _, g := range p.alloc.agents {
-		c := p.alloc.tree.first(func(c *client) bool { _, refused := c.filtered(p.now, g); return !refused })
-		if c != nil && p.alloc.worth(g.free) {
-			r.Fatalf("%s on agent %s is offered to nobody, though %s would have it", g.free, g.rec.Info.ID, c.framework)
+		if c, pool := p.alloc.next(p.now, g, (*Allocator).open); c != nil {
+			r.Fatalf("%v on agent %s is offered to nobody, though %s would have it", pool, g.rec.Info.ID, c.framework)
 		}
 	}
+}
+
+// consumed is what each role with a quota consumes, offers included.
+func (p *play) consumed(v *core.View) map[cluster.Role]cluster.Scalars {
+	out := map[cluster.Role]cluster.Scalars{}
+	for q := range v.Quotas() {
+		out[q.Role] = v.Consumed(q.Role)
+		for _, o := range p.alloc.offers {
+			if o.Role.Top() == q.Role {
+				out[q.Role] = out[q.Role].Plus(o.Resources.Scalars())
+			}
+		}
+	}
+	return out
+}
+
+// checkQuotas sees that no offer leads over a limit, and that none is made of
+// what others are guaranteed.
+func (p *play) checkQuotas(r *rapid.T, v *core.View, before map[cluster.Role]cluster.Scalars, made []cluster.Offer) {
+	after := p.consumed(v)
+	most := func(a, b int64) int64 { return max(a, b) }
+	var free, owed cluster.Scalars
+	for _, g := range p.alloc.agents {
+		free = free.Plus(g.free.Open.Scalars())
+	}
+	for q := range v.Quotas() {
+		if bound := q.Ceiling().Each(before[q.Role], most); !after[q.Role].Within(bound) {
+			r.Fatalf("role %s consumes %+v after a cycle and %+v before, its limit is %+v", q.Role, after[q.Role], before[q.Role], q.Limit)
+		}
+		owed = owed.Plus(q.Guarantee.Minus(after[q.Role]).Floor())
+	}
+	lack := owed.Minus(free).Floor()
+	for _, o := range made { // what is too little must go to those who were owed
+		both := func(a, b int64) int64 { return min(a, b) }
+		if v.Quota(o.Role.Top()) == nil && lack.Each(o.Resources.Scalars(), both) != (cluster.Scalars{}) {
+			r.Fatalf("roles are owed %+v, free are %+v, and %s is offered %s", owed, free, o.Role, o.Resources)
+		}
+	}
+}
+
+func (p *play) putQuota(r *rapid.T) {
+	n := rapid.Int64Range(-1, 8)
+	limit := n.Draw(r, "limit")
+	guarantee := rapid.Int64Range(0, 4).Draw(r, "guarantee")
+	if limit >= 0 {
+		guarantee = min(guarantee, limit)
+	}
+	p.quota(rapid.SampledFrom([]cluster.Role{"eng", "ops"}).Draw(r, "role"), guarantee, limit)
+}
+
+func (p *play) operator(r *rapid.T) {
+	id := someAgent.Draw(r, "agent")
+	p.state.Apply(p.now, rapid.SampledFrom([]core.Command{core.DeactivateAgent{Agent: id}, core.ReactivateAgent{Agent: id}, core.ReactivateAgent{Agent: id},
+		core.DrainAgent{Agent: id, Deadline: p.now + 5000}, core.PutMaintenance{Agents: []cluster.AgentID{id}, Window: &cluster.Unavailability{Start: p.now}},
+		core.OperateAgent{Agent: id, Operations: []cluster.Operation{{Kind: cluster.OpReserve, Stack: cluster.Stack{{Role: "eng"}}, Resources: cpus(1)}}},
+		core.OperateAgent{Agent: id, Operations: []cluster.Operation{{Kind: cluster.OpUnreserve, Stack: cluster.Stack{{Role: "eng"}}, Resources: cpus(1)}}},
+	}).Draw(r, "wish"))
 }
 
 // first gives an outstanding offer.
@@ -75,7 +133,7 @@ func (p *play) first(r *rapid.T) cluster.Offer {
 
 func (p *play) acceptOne(r *rapid.T) {
 	o := p.first(r)
-	need := cluster.Resources{CPU: rapid.Int64Range(1, o.Resources.CPU+1).Draw(r, "cpus")}
+	need := cluster.Resources{CPU: rapid.Int64Range(1, max(1, o.Resources.CPU)+1).Draw(r, "cpus")}
 	if f := p.state.View().Framework(o.Framework); cluster.Fits(o.Resources, need) != nil || f == nil || f.Removing {
 		r.Skip("too much, or for somebody who left")
 	}
@@ -84,7 +142,7 @@ func (p *play) acceptOne(r *rapid.T) {
 	if task := v.Task(cluster.TaskID(fmt.Sprintf("t%d", p.tasks))); !task.Active() {
 		// The agent or the framework may have gone since the last cycle.
 		a, f := v.Agent(o.Agent.ID), v.Framework(o.Framework)
-		if a.State == cluster.AgentActive && f.Connected && slices.Contains(f.Info.Roles, o.Role) && cluster.Fits(a.Free(), need) == nil {
+		if a.Offerable() && f.Connected && slices.Contains(f.Info.Roles, o.Role) && cluster.Fits(a.Free(), need) == nil {
 			r.Fatalf("a task of %s out of an offer of %s is refused: %s", need, o.Resources, task.Status.Message)
 		}
 	}

@@ -16,6 +16,17 @@ func (a *Allocator) sync(v *core.View) []cluster.Offer {
 	left := a.syncFrameworks(v)
 	a.syncUsage(v)
 	rescinded := a.syncAgents(v)
+	a.syncWeights(v)
+	if a.quotas.sync(v) {
+		// What is offered may be what somebody is guaranteed now: all starts anew.
+		a.wishes++
+		for _, o := range slices.Clone(a.queue) {
+			if !o.gone {
+				rescinded = append(rescinded, o.Offer)
+				a.withdraw(o)
+			}
+		}
+	}
 	if left {
 		for _, o := range slices.Clone(a.queue) {
 			if !o.gone && !o.client.subscribed {
@@ -56,8 +67,12 @@ func (a *Allocator) syncFrameworks(v *core.View) (left bool) {
 		if !f.Connected {
 			continue
 		}
+		if len(f.Info.Minimums) > 0 {
+			a.picky++
+		}
 		for _, r := range f.Info.Roles {
 			c := a.tree.get(clientKey{f.Info.ID, r})
+			c.minimums = minimums(f, r)
 			if old == nil || !old.Connected || !slices.Contains(old.Info.Roles, r) || old.Since != f.Since {
 				a.tree.forget(c)
 				a.tree.want(c, true, false)
@@ -78,7 +93,37 @@ func (a *Allocator) syncFrameworks(v *core.View) (left bool) {
 	return true
 }
 
+// minimums is what a framework wants at least under a role, nil when it does not
+// say; none, but not nil, when it takes anything.
+func minimums(f *core.Framework, r cluster.Role) []cluster.Resources {
+	m, ok := f.Info.Minimums[r]
+	if ok && m == nil {
+		return []cluster.Resources{}
+	}
+	return m
+}
+
+// syncWeights takes over the weights of roles.
+func (a *Allocator) syncWeights(v *core.View) {
+	weights := slices.Collect(v.Weights())
+	if slices.Equal(weights, a.weights) {
+		return
+	}
+	a.weights = weights
+	all := maps.Clone(a.cfg.Weights)
+	if all == nil {
+		all = map[cluster.Role]int64{}
+	}
+	for _, w := range weights {
+		all[w.Role] = w.Weight
+	}
+	a.tree.reweigh(all)
+}
+
 func (a *Allocator) unsubscribe(f *core.Framework) {
+	if f.Connected && len(f.Info.Minimums) > 0 {
+		a.picky--
+	}
 	for _, r := range f.Info.Roles {
 		if c := a.tree.clients[clientKey{f.Info.ID, r}]; c != nil {
 			a.tree.want(c, false, c.suppressed)
@@ -101,7 +146,7 @@ func (a *Allocator) syncUsage(v *core.View) {
 }
 
 func (a *Allocator) use(c *client, u core.Usage) {
-	d := cluster.Resources{CPU: u.CPU - c.used.CPU, Mem: u.Mem - c.used.Mem, Disk: u.Disk - c.used.Disk}
+	d := cluster.Resources{CPU: u.CPU - c.used.CPU, Mem: u.Mem - c.used.Mem, Disk: u.Disk - c.used.Disk, GPUs: u.GPUs - c.used.GPUs}
 	c.used = u
 	if !d.IsZero() {
 		a.tree.add(c, d, 1)
@@ -135,7 +180,7 @@ func (a *Allocator) syncAgents(v *core.View) (rescinded []cluster.Offer) {
 			i++
 			continue
 		}
-		g := &agent{rec: rec, free: rec.Free()}
+		g := &agent{rec: rec, free: rec.FreePool()}
 		a.byID[rec.Info.ID] = g
 		a.agents = slices.Insert(a.agents, i, g)
 		i++
@@ -147,11 +192,11 @@ func (a *Allocator) syncAgents(v *core.View) (rescinded []cluster.Offer) {
 func (a *Allocator) change(g *agent, rec *core.Agent) (rescinded []cluster.Offer) {
 	old := g.rec
 	g.rec = rec
-	if !maps.Equal(old.Info.Attributes, rec.Info.Attributes) {
+	if !maps.Equal(old.Info.Attributes, rec.Info.Attributes) || !same(old.Info.Domain, rec.Info.Domain) {
 		g.slots = nil
 	}
-	free := rec.Free()
-	if !sameInfo(&old.Info, &rec.Info) || cluster.Fits(free, g.offered) != nil {
+	free := rec.FreePool()
+	if !sameInfo(&old.Info, &rec.Info) || !same(old.Maintenance, rec.Maintenance) || free.Missing(g.offered) != nil {
 		for _, o := range slices.Clone(g.offers) {
 			rescinded = append(rescinded, o.Offer)
 			a.withdraw(o)
@@ -164,5 +209,8 @@ func (a *Allocator) change(g *agent, rec *core.Agent) (rescinded []cluster.Offer
 // sameInfo reports whether an offer made with a still says what is so with b.
 func sameInfo(a, b *cluster.Agent) bool {
 	return a.Hostname == b.Hostname && a.Host == b.Host && a.URL == b.URL && a.Version == b.Version &&
-		a.Total.Equal(b.Total) && maps.Equal(a.Attributes, b.Attributes)
+		a.Total.Equal(b.Total) && maps.Equal(a.Attributes, b.Attributes) && same(a.Domain, b.Domain) && a.Reserved.Equal(b.Reserved)
 }
+
+// same compares what may not be there.
+func same[V comparable](a, b *V) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -54,11 +54,11 @@ func (a *Allocator) Decline(now cluster.Time, o cluster.Offer, refuseFor cluster
 	}
 	c := a.tree.clients[clientKey{o.Framework, o.Role}]
 	g := a.byID[o.Agent.ID]
-	if refuseFor == 0 || c == nil || g == nil || o.Resources.IsZero() {
+	if refuseFor == 0 || c == nil || g == nil || o.Pool().IsZero() {
 		return
 	}
 	until := now.Add(min(MaxRefuse, max(a.cfg.Interval, refuseFor)))
-	g.refuse(c, o.Resources, until, now)
+	g.refuse(c, o.Pool(), until, now)
 }
 
 // Suppress stops offers to a framework under roles; with none, under all of its

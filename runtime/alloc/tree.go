@@ -29,9 +29,10 @@ type client struct {
 	role       cluster.Role
 	subscribed bool // the framework is connected and has the role
 	suppressed bool
-	used       core.Usage // of the latest view
-	number     int        // of its slot on each agent; reused when it goes
-	epoch      uint64     // of its refusals; another one for all that were made void
+	minimums   []cluster.Resources // of its framework for its role; nil: the allocator's
+	used       core.Usage          // of the latest view
+	number     int                 // of its slot on each agent; reused when it goes
+	epoch      uint64              // of its refusals; another one for all that were made void
 	round      uint64
 }
 
@@ -100,13 +101,28 @@ func (t *tree) role(path string) *node {
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		n.parent = t.role(path[:i])
 	}
-	if w := t.weights[cluster.Role(path)]; w > 0 {
-		n.weight = uint64(w)
-	}
+	t.weigh(n)
 	n.parent.kids = append(n.parent.kids, n)
 	n.parent.sort()
 	t.roles[path] = n
 	return n
+}
+
+// weigh gives a role's node its weight.
+func (t *tree) weigh(n *node) {
+	n.weight = defaultWeight
+	if w := t.weights[cluster.Role(n.path)]; w > 0 {
+		n.weight = uint64(w)
+	}
+}
+
+// reweigh takes new weights: all shares change.
+func (t *tree) reweigh(weights map[cluster.Role]int64) {
+	t.weights = weights
+	for _, n := range t.roles { // order-free: each node by itself
+		t.weigh(n)
+	}
+	t.root.measureAll(t.total)
 }
 
 // drop takes a client out that holds nothing and is not subscribed.
@@ -128,6 +144,7 @@ func (t *tree) add(c *client, r cluster.Resources, sign int64) {
 		n.amount.CPU += sign * r.CPU
 		n.amount.Mem += sign * r.Mem
 		n.amount.Disk += sign * r.Disk
+		n.amount.GPUs += sign * r.GPUs
 	}
 }
 
@@ -164,7 +181,8 @@ func (n *node) measure(total core.Usage) { n.share = n.shareOf(total) }
 
 // shareOf is the largest part of the total, over the weight.
 func (n *node) shareOf(total core.Usage) uint64 {
-	s := max(part(n.amount.CPU, total.CPU), part(n.amount.Mem, total.Mem), part(n.amount.Disk, total.Disk))
+	s := max(part(n.amount.CPU, total.CPU), part(n.amount.Mem, total.Mem), part(n.amount.Disk, total.Disk),
+		part(n.amount.GPUs, total.GPUs))
 	return s * defaultWeight / n.weight
 }
 

@@ -53,10 +53,47 @@ func (c *Client) Agents(ctx context.Context) ([]core.Agent, error) {
 	return l.Items, err
 }
 
+// MintToken makes a token with which a machine can join the cluster.
+func (c *Client) MintToken(ctx context.Context, ask MintToken) (JoinToken, error) {
+	return send[JoinToken](ctx, c, http.MethodPost, PathTokens, ask)
+}
+
 // RemoveAgent declares an agent gone, for a machine that will not come back: its
 // tasks are lost and launched elsewhere, and no agent of this id is let in again.
 func (c *Client) RemoveAgent(ctx context.Context, id cluster.AgentID) (Accepted, error) {
 	return send[Accepted](ctx, c, http.MethodDelete, PathAgents+"/"+url.PathEscape(string(id)), nil)
+}
+
+// DrainAgent empties an agent. It is empty when its Drain.State is core.Drained.
+func (c *Client) DrainAgent(ctx context.Context, id cluster.AgentID, d DrainAgent) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodPost, PathAgents+"/"+url.PathEscape(string(id))+"/drain", d)
+}
+
+// DeactivateAgent keeps an agent from getting more tasks; those it has run on.
+func (c *Client) DeactivateAgent(ctx context.Context, id cluster.AgentID) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodPost, PathAgents+"/"+url.PathEscape(string(id))+"/deactivate", nil)
+}
+
+// ReactivateAgent undoes DrainAgent and DeactivateAgent.
+func (c *Client) ReactivateAgent(ctx context.Context, id cluster.AgentID) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodPost, PathAgents+"/"+url.PathEscape(string(id))+"/reactivate", nil)
+}
+
+// PutMaintenance plans when agents are away.
+func (c *Client) PutMaintenance(ctx context.Context, m Maintenance) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodPut, PathMaintenance, m)
+}
+
+// Frameworks lists the frameworks, built-in ones too. A framework itself speaks
+// the offer API of package framework.
+func (c *Client) Frameworks(ctx context.Context) ([]Framework, error) {
+	l, err := get[List[Framework]](ctx, c, PathFrameworks, nil)
+	return l.Items, err
+}
+
+// RemoveFramework removes a framework and kills its tasks.
+func (c *Client) RemoveFramework(ctx context.Context, id cluster.FrameworkID) (Accepted, error) {
+	return send[Accepted](ctx, c, http.MethodDelete, PathFrameworks+"/"+url.PathEscape(string(id)), nil)
 }
 
 // Services lists the services.

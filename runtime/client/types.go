@@ -2,6 +2,7 @@ package client
 
 import (
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
 )
 
 // List is a list at one index of the log.
@@ -55,6 +56,43 @@ type KillTask struct {
 	Grace cluster.Millis `json:"grace_ms,omitempty"` // from TERM to KILL; 0: the task's own
 }
 
+// Framework is a framework with how much it runs.
+type Framework struct {
+	core.Framework
+	Tasks int `json:"tasks"` // its active ones
+}
+
+// DrainAgent empties an agent: it gets no more tasks, and those it has are moved
+// or end.
+type DrainAgent struct {
+	// Within is after how long what still runs is killed; 0: at once.
+	Within   cluster.Millis `json:"within_ms"`
+	MaxGrace cluster.Millis `json:"max_grace_ms,omitempty"` // bounds the time from TERM to KILL; 0: each task's own
+	MarkGone bool           `json:"mark_gone,omitempty"`    // declare it gone once it is empty
+}
+
+// MaxDrain is the longest Within: 365 days.
+const MaxDrain cluster.Millis = 31_536_000_000
+
+// Maintenance plans when agents are away. It moves nothing: offers carry it.
+type Maintenance struct {
+	Agents []cluster.AgentID       `json:"agents"`
+	Window *cluster.Unavailability `json:"window"` // null: nothing is planned
+}
+
+// MintToken asks for a token with which one machine can join as an agent, once.
+type MintToken struct {
+	Agent cluster.AgentID `json:"agent,omitempty"`   // the only one it is good for, which may be there already; empty: any new one
+	Life  cluster.Millis  `json:"life_ms,omitempty"` // how long it is good; 0: an hour
+}
+
+// JoinToken is a token to join with: universe agent join --token.
+type JoinToken struct {
+	Token   string          `json:"token"` // a secret
+	Agent   cluster.AgentID `json:"agent,omitempty"`
+	Expires cluster.Time    `json:"expires"`
+}
+
 // TaskFilter chooses tasks.
 type TaskFilter struct {
 	Service cluster.ServiceID // empty: of all services
@@ -77,12 +115,16 @@ type EventOptions struct {
 
 // The paths of the API.
 const (
-	PathState    = "/v1/state"
-	PathAgents   = "/v1/agents"
-	PathServices = "/v1/services"
-	PathTasks    = "/v1/tasks"
-	PathRuns     = "/v1/runs"
-	PathEvents   = "/v1/events"
+	PathState      = "/v1/state"
+	PathFrameworks = "/v1/frameworks"
+	PathAgents     = "/v1/agents"
+	PathServices   = "/v1/services"
+	PathTokens     = "/v1/agents/tokens"
+	// PathMaintenance takes a Maintenance.
+	PathMaintenance = "/v1/agents/maintenance"
+	PathTasks       = "/v1/tasks"
+	PathRuns        = "/v1/runs"
+	PathEvents      = "/v1/events"
 )
 
 // The names of the messages of the event stream that are no events.

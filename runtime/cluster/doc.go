@@ -8,6 +8,11 @@
 // at three decimals for the same reason: floating dust must not decide whether
 // a task fits.
 //
+// Resources are amounts; a Pool is resources of which some are reserved for
+// roles (Reserves, by their Stack of reservations). Operations change how they
+// are bound, and never how much there is. What comes from outside is checked by
+// the Validate methods against named bounds, and refused with the place.
+//
 // All types are plain values with JSON tags, since they travel in the command
 // log, between master and agent, and through the native API.
 package cluster

@@ -2,16 +2,21 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
 
-// Resources is an amount of what an agent has and a task uses.
+// Resources is an amount of what an agent has and a task uses. CPU, memory,
+// disk and ports are what nearly everything asks for: reckoning with them alone
+// allocates nothing.
 type Resources struct {
 	CPU   int64 `json:"cpu_milli,omitempty"`  // thousandths of a core
 	Mem   int64 `json:"mem_bytes,omitempty"`  // bytes
 	Disk  int64 `json:"disk_bytes,omitempty"` // bytes
 	Ports Ports `json:"ports,omitempty"`      // host ports
+	GPUs  int64 `json:"gpus,omitempty"`       // whole devices
+	Extra Extra `json:"extra,omitempty"`      // resources with names of their own
 }
 
 // PortRange is the host ports Lo to Hi, both included.
@@ -126,29 +131,32 @@ func (p Ports) String() string {
 
 // Plus is r and o together.
 func (r Resources) Plus(o Resources) Resources {
-	return Resources{CPU: r.CPU + o.CPU, Mem: r.Mem + o.Mem, Disk: r.Disk + o.Disk, Ports: r.Ports.Union(o.Ports)}
+	return Resources{CPU: r.CPU + o.CPU, Mem: r.Mem + o.Mem, Disk: r.Disk + o.Disk, Ports: r.Ports.Union(o.Ports),
+		GPUs: r.GPUs + o.GPUs, Extra: r.Extra.plus(o.Extra)}
 }
 
 // Minus is what is left of r without o. A scalar can become negative: callers
 // that must not overdraw ask Fits first.
 func (r Resources) Minus(o Resources) Resources {
-	return Resources{CPU: r.CPU - o.CPU, Mem: r.Mem - o.Mem, Disk: r.Disk - o.Disk, Ports: r.Ports.Minus(o.Ports)}
+	return Resources{CPU: r.CPU - o.CPU, Mem: r.Mem - o.Mem, Disk: r.Disk - o.Disk, Ports: r.Ports.Minus(o.Ports),
+		GPUs: r.GPUs - o.GPUs, Extra: r.Extra.minus(o.Extra)}
 }
 
 // IsZero reports whether r is nothing.
-func (r Resources) IsZero() bool { return r.CPU == 0 && r.Mem == 0 && r.Disk == 0 && len(r.Ports) == 0 }
+func (r Resources) IsZero() bool {
+	return r.CPU == 0 && r.Mem == 0 && r.Disk == 0 && r.GPUs == 0 && len(r.Ports) == 0 && len(r.Extra) == 0
+}
 
 // Equal reports whether r and o are the same amounts.
 func (r Resources) Equal(o Resources) bool {
-	if r.CPU != o.CPU || r.Mem != o.Mem || r.Disk != o.Disk || len(r.Ports) != len(o.Ports) {
-		return false
-	}
-	for i := range r.Ports {
-		if r.Ports[i] != o.Ports[i] {
-			return false
-		}
-	}
-	return true
+	return r.CPU == o.CPU && r.Mem == o.Mem && r.Disk == o.Disk && r.GPUs == o.GPUs &&
+		slices.Equal(r.Ports, o.Ports) && r.Extra.equal(o.Extra)
+}
+
+// Overlaps reports whether r and o have a port, a set's item or a number of a
+// range in common: things of which there is one.
+func (r Resources) Overlaps(o Resources) bool {
+	return r.Ports.Union(o.Ports).Len() != r.Ports.Len()+o.Ports.Len() || r.Extra.overlaps(o.Extra)
 }
 
 // String is a short text for people: "1.5 cpus, 512.0 MiB, ports [8080]".
@@ -157,8 +165,14 @@ func (r Resources) String() string {
 	if r.Disk != 0 {
 		parts = append(parts, Bytes(r.Disk)+" disk")
 	}
+	if r.GPUs != 0 {
+		parts = append(parts, fmt.Sprintf("%d gpus", r.GPUs))
+	}
 	if len(r.Ports) > 0 {
 		parts = append(parts, "ports "+r.Ports.String())
+	}
+	for _, n := range r.Extra {
+		parts = append(parts, n.Name+" "+n.amount())
 	}
 	return strings.Join(parts, ", ")
 }
@@ -180,7 +194,7 @@ func Bytes(n int64) string {
 
 // Shortfall is one resource of which there is too little.
 type Shortfall struct {
-	Resource string `json:"resource"` // "cpus", "mem", "disk" or "ports"
+	Resource string `json:"resource"` // "cpus", "mem", "disk", "gpus", "ports" or a name; with "(role)" when reserved
 	Have     string `json:"have"`     // text for people, with its unit
 	Need     string `json:"need"`
 }
@@ -195,7 +209,8 @@ func (s Shortfall) String() string {
 // ask it, so that none of them can promise what another refuses.
 func Fits(have, need Resources) []Shortfall {
 	// The common case allocates nothing.
-	if need.CPU <= have.CPU && need.Mem <= have.Mem && need.Disk <= have.Disk && have.Ports.Contains(need.Ports) {
+	if need.CPU <= have.CPU && need.Mem <= have.Mem && need.Disk <= have.Disk && need.GPUs <= have.GPUs &&
+		have.Ports.Contains(need.Ports) && have.Extra.contains(need.Extra) {
 		return nil
 	}
 	var out []Shortfall
@@ -209,8 +224,11 @@ func Fits(have, need Resources) []Shortfall {
 	if need.Disk > have.Disk {
 		out = append(out, Shortfall{"disk", Bytes(have.Disk), Bytes(need.Disk)})
 	}
+	if need.GPUs > have.GPUs {
+		out = append(out, Shortfall{"gpus", fmt.Sprint(have.GPUs), fmt.Sprint(need.GPUs)})
+	}
 	if !have.Ports.Contains(need.Ports) {
 		out = append(out, Shortfall{"ports", have.Ports.String(), need.Ports.String()})
 	}
-	return out
+	return append(out, have.Extra.missing(need.Extra)...)
 }

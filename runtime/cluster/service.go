@@ -53,8 +53,13 @@ type Container struct {
 	Env       map[string]string `json:"env,omitempty"`
 	User      string            `json:"user,omitempty"` // "uid:gid" or "uid"; empty: the image's own, never root unless said
 	Workdir   string            `json:"workdir,omitempty"`
-	Files     []File            `json:"files,omitempty"`   // mounted read-only
-	Scratch   []string          `json:"scratch,omitempty"` // absolute paths that are writable and die with the task
+	Files     []File            `json:"files,omitempty"`     // mounted read-only
+	Scratch   []string          `json:"scratch,omitempty"`   // absolute paths that are writable and die with the task
+	Artifacts []Artifact        `json:"artifacts,omitempty"` // fetched before the start and mounted read-only
+	Rlimits   []Rlimit          `json:"rlimits,omitempty"`
+	Mounts    []HostMount       `json:"mounts,omitempty"`    // directories of the machine; refused unless the agent's configuration allows them
+	ReadOnly  bool              `json:"read_only,omitempty"` // its root file system cannot be written
+	CPUQuota  bool              `json:"cpu_quota,omitempty"` // its CPUs are a ceiling, not only a weight
 	Readiness *Check            `json:"readiness,omitempty"`
 	Health    *Check            `json:"health,omitempty"`
 	KillGrace Millis            `json:"kill_grace_ms,omitempty"` // from TERM to KILL; 0: DefaultKillGrace
@@ -68,6 +73,35 @@ type File struct {
 	Path    string `json:"path"` // absolute
 	Content string `json:"content"`
 	Mode    uint32 `json:"mode,omitempty"` // permission bits; 0: 0444
+}
+
+// Artifact is fetched into a task's sandbox before it starts.
+type Artifact struct {
+	// Source is a URL as hashicorp/go-getter reads it, of http, https, s3, git
+	// or (where the agent's configuration allows it) file.
+	Source string `json:"source"`
+	// Checksum is "sha256:<hex>" or "sha512:<hex>" of the file or archive as it
+	// is sent. Without one a warning is reported; a git commit needs none.
+	Checksum string `json:"checksum,omitempty"`
+	// Path is the absolute path in the container of a directory that holds the
+	// content of the archive or repository, or the file under its own name.
+	Path       string `json:"path"`
+	NoUnpack   bool   `json:"no_unpack,omitempty"`  // keep an archive as it is
+	Executable bool   `json:"executable,omitempty"` // its files can be executed
+}
+
+// Rlimit is a limit of the kernel on each process of a task.
+type Rlimit struct {
+	Name string `json:"name"` // "nofile", "core", ...: as setrlimit(2) in small letters, without RLIMIT_
+	Soft uint64 `json:"soft"` // at most Hard
+	Hard uint64 `json:"hard"` // at most what the agent itself has
+}
+
+// HostMount is a directory or file of the agent's machine in a container.
+type HostMount struct {
+	Host     string `json:"host"` // absolute path on the machine
+	Path     string `json:"path"` // absolute path in the container
+	Writable bool   `json:"writable,omitempty"`
 }
 
 // Check asks whether a task is ready or healthy; exactly one of HTTP, TCP and

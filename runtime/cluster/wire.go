@@ -26,6 +26,12 @@ type Hello struct {
 	Boot  string       `json:"boot"` // the kernel's boot id: another one means the tasks of before are gone
 }
 
+// VolumeName names a volume on an agent.
+type VolumeName struct {
+	Role Role   `json:"role"`
+	ID   string `json:"id"`
+}
+
 // TaskReport is a task an agent holds.
 type TaskReport struct {
 	Spec   TaskSpec   `json:"spec"`
@@ -41,6 +47,7 @@ const (
 	OrderLaunch  OrderKind = "launch"  // Spec; launching a task the agent holds is a no-op
 	OrderKill    OrderKind = "kill"    // Task, Grace; killing one it does not hold answers TASK_LOST
 	OrderAck     OrderKind = "ack"     // Task, UUID
+	OrderDestroy OrderKind = "destroy" // Role, Volume: the volume's data goes; one that is not there is no error
 	OrderPing    OrderKind = "ping"    // nothing; shows that the stream lives, every HeartbeatEvery
 )
 
@@ -52,6 +59,8 @@ type Order struct {
 	Task    TaskID    `json:"task,omitempty"`
 	Grace   Millis    `json:"grace_ms,omitempty"`
 	UUID    string    `json:"uuid,omitempty"`
+	Role    Role      `json:"role,omitempty"`   // of a volume
+	Volume  string    `json:"volume,omitempty"` // its id
 }
 
 // Updates carries reports on tasks, oldest first.
@@ -76,6 +85,7 @@ const (
 
 // The agent's own API, served with mutual TLS to the master only:
 //
-//	GET PathTaskLog?task=ID[&offset=N][&tail=N][&follow=true]
-//	    the task's output as text/plain; follow streams until the task has ended
+//	GET PathTaskLog?task=ID[&stream=stdout|stderr][&offset=N][&tail=N][&follow=true]
+//	    the task's output as text/plain, both streams in their order unless one
+//	    is named; follow streams until the task has ended
 const PathTaskLog = "/v1/task/log"

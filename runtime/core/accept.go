@@ -9,7 +9,7 @@ import (
 
 // refusal is why a task is not accepted, and the state it ends in for it.
 type refusal struct {
-	state   cluster.TaskState // TASK_ERROR: never right; TASK_LOST: not now
+	state   cluster.TaskState // TASK_ERROR: never right; TASK_DROPPED: not now
 	reason  cluster.Reason
 	message string
 }
@@ -19,7 +19,22 @@ func invalidTask(format string, args ...any) *refusal {
 }
 
 func invalidOffer(format string, args ...any) *refusal {
-	return &refusal{cluster.TaskLost, cluster.ReasonInvalidOffers, fmt.Sprintf(format, args...)}
+	return &refusal{cluster.TaskDropped, cluster.ReasonInvalidOffers, fmt.Sprintf(format, args...)}
+}
+
+// acceptance is one AcceptOffers being tried, before any of it is done.
+type acceptance struct {
+	c    AcceptOffers
+	f    *Framework
+	desk desk
+	// What tasks before in the same acceptance name, so that none is there twice.
+	ids   map[cluster.TaskID]bool
+	runs  map[cluster.RunID]bool
+	slots map[string]bool
+	// The verdicts: why an operation or a task is refused, nil when it is not.
+	operations []error
+	tasks      []*refusal
+	taken      []bool // the task's id is taken: it cannot even be recorded
 }
 
 func (s *State) acceptOffers(c AcceptOffers) {
@@ -30,79 +45,215 @@ func (s *State) acceptOffers(c AcceptOffers) {
 		// There is nobody left whom records of refused tasks could tell anything.
 		s.refuse(CodeNotFound, where, "there is no framework %q", c.Framework)
 		return
-	case len(c.Tasks) > MaxTasksPerAccept:
-		s.refuse(CodeInvalid, where, "%d tasks in one acceptance, over the limit of %d", len(c.Tasks), MaxTasksPerAccept)
+	case len(c.Tasks) > MaxTasksPerAccept || len(c.Operations) > MaxOperations:
+		s.refuse(CodeInvalid, where, "%d tasks and %d operations in one acceptance, over the limits of %d and %d", len(c.Tasks), len(c.Operations), MaxTasksPerAccept, MaxOperations)
 		return
 	}
-	all := s.refusedWhole(c, f)
-	left := c.Offered
-	for i := range c.Tasks {
-		spec := c.Tasks[i]
-		if s.v.Task(spec.ID) != nil || !isTaskID(string(spec.ID)) {
-			where.Task, where.Service, where.Run = cluster.TaskID(bounded(string(spec.ID), maxTaskID)), spec.Service, spec.Run
-			s.refuse(CodeExists, where, "task id %q is taken or malformed", where.Task)
-			continue
+	offered := cluster.Pool{Open: c.Offered, Reserved: c.OfferedReserved}
+	for _, err := range []error{c.Offered.Validate(), c.OfferedReserved.Validate()} {
+		if err != nil {
+			s.refuse(CodeInvalid, where, "what was offered: %v", err)
+			return
 		}
-		no := all
-		if no == nil {
-			no = s.refusedTask(c, spec, left)
-		}
-		if no != nil {
-			s.recordRefused(c, spec, *no)
-			continue
-		}
-		left = left.Minus(spec.Resources)
-		s.launch(c, spec)
+	}
+	x := &acceptance{c: c, f: f, ids: map[cluster.TaskID]bool{}, runs: map[cluster.RunID]bool{}, slots: map[string]bool{},
+		operations: make([]error, len(c.Operations)), tasks: make([]*refusal, len(c.Tasks)), taken: make([]bool, len(c.Tasks))}
+	if all := s.refusedWhole(c, f); all != nil {
+		x.refuseAll(s, all)
+	} else {
+		x.desk = newDesk(s.v.Agent(c.Agent), offered)
+		x.try(s)
+	}
+	if c.AllOrNone {
+		x.bindTogether()
+	}
+	s.perform(x)
+}
+
+// refuseAll refuses all there is, for one reason.
+func (x *acceptance) refuseAll(s *State, no *refusal) {
+	for i := range x.operations {
+		x.operations[i] = fmt.Errorf("%s", no.message)
+	}
+	for i, t := range x.c.Tasks {
+		x.tasks[i], x.taken[i] = no, x.named(s, t)
 	}
 }
 
-// refusedWhole says why none of an acceptance's tasks can be launched.
+// try decides on each operation and task in order.
+func (x *acceptance) try(s *State) {
+	for i, o := range x.c.Operations {
+		if x.operations[i] = allowedOperation(x.f, x.c.Role, o); x.operations[i] == nil {
+			x.operations[i] = x.desk.operate(o)
+		}
+	}
+	for i, t := range x.c.Tasks {
+		if x.taken[i] = x.named(s, t); x.taken[i] {
+			continue
+		}
+		if x.tasks[i] = x.refusedTask(s, t); x.tasks[i] == nil {
+			x.desk.left, x.desk.free = x.desk.left.Minus(t.Pool()), x.desk.free.Minus(t.Pool())
+		}
+	}
+}
+
+// named reports whether a task's id is taken or malformed, and notes it.
+func (x *acceptance) named(s *State, t cluster.TaskSpec) bool {
+	if x.ids[t.ID] || s.v.Task(t.ID) != nil || !isTaskID(string(t.ID)) {
+		return true
+	}
+	x.ids[t.ID] = true
+	return false
+}
+
+// bindTogether refuses everything when anything is refused.
+func (x *acceptance) bindTogether() {
+	why := ""
+	for i, err := range x.operations {
+		if err != nil && why == "" {
+			why = fmt.Sprintf("operation %d of the group: %v", i+1, err)
+		}
+	}
+	for i, t := range x.c.Tasks {
+		if (x.tasks[i] != nil || x.taken[i]) && why == "" {
+			why = fmt.Sprintf("task %q of the group: its id is taken or malformed", bounded(string(t.ID), maxTaskID))
+			if x.tasks[i] != nil {
+				why = fmt.Sprintf("task %q of the group: %s", t.ID, x.tasks[i].message)
+			}
+		}
+	}
+	if why == "" {
+		return
+	}
+	for i, err := range x.operations {
+		if err == nil {
+			x.operations[i] = fmt.Errorf("%s", why)
+		}
+	}
+	for i, no := range x.tasks {
+		if no == nil {
+			x.tasks[i] = &refusal{cluster.TaskDropped, cluster.ReasonGroupInvalid, why}
+		}
+	}
+}
+
+// perform does what was decided.
+func (s *State) perform(x *acceptance) {
+	c := x.c
+	done := false
+	for i, o := range c.Operations {
+		if err := x.operations[i]; err != nil {
+			s.emit(Event{Kind: EventOperationRefused, Agent: c.Agent, Framework: c.Framework, Operation: bounded(o.ID, maxTaskID),
+				State: bounded(string(o.Kind), maxName), Message: bounded(err.Error(), MaxMessage)})
+			continue
+		}
+		if !done { // the desk holds what all of them made
+			s.bound(s.v.Agent(c.Agent), x.desk.all)
+			done = true
+		}
+		s.operated(c.Agent, c.Framework, o)
+	}
+	for i, t := range c.Tasks {
+		switch {
+		case x.taken[i]:
+			id := cluster.TaskID(bounded(string(t.ID), maxTaskID))
+			s.refuse(CodeExists, Event{Agent: c.Agent, Framework: c.Framework, Task: id, Service: t.Service, Run: t.Run}, "task id %q is taken or malformed", id)
+		case x.tasks[i] != nil:
+			s.recordRefused(c, t, *x.tasks[i])
+		default:
+			s.launch(c, t)
+		}
+	}
+}
+
+// refusedWhole says why nothing of an acceptance can be done.
 func (s *State) refusedWhole(c AcceptOffers, f *Framework) *refusal {
 	a := s.v.Agent(c.Agent)
+	no := invalidOffer
 	switch {
 	case !f.Connected:
-		return invalidOffer("framework %q is not connected", c.Framework)
+		return no("framework %q is not connected", c.Framework)
 	case !slices.Contains(f.Info.Roles, c.Role):
 		return invalidTask("framework %q is not subscribed under role %q", c.Framework, c.Role)
 	case a == nil:
-		return invalidOffer("there is no agent %q", c.Agent)
+		return &refusal{cluster.TaskDropped, cluster.ReasonAgentUnknown, fmt.Sprintf("there is no agent %q", c.Agent)}
+	case a.State == cluster.AgentGone:
+		return &refusal{cluster.TaskDropped, cluster.ReasonAgentGone, fmt.Sprintf("agent %q is gone", c.Agent)}
 	case a.State != cluster.AgentActive:
-		return invalidOffer("agent %q is %s", c.Agent, a.State)
+		return &refusal{cluster.TaskDropped, cluster.ReasonAgentUnreachable, fmt.Sprintf("agent %q is %s", c.Agent, a.State)}
+	case a.Drain != nil:
+		return &refusal{cluster.TaskDropped, cluster.ReasonAgentDraining, fmt.Sprintf("agent %q is %s", c.Agent, a.Drain.State)}
+	case a.Deactivated:
+		return no("agent %q is deactivated", c.Agent)
 	}
 	return nil
 }
 
-// refusedTask says why one task cannot be launched. left is what of the offers
-// the tasks before it did not take.
-func (s *State) refusedTask(c AcceptOffers, t cluster.TaskSpec, left cluster.Resources) *refusal {
+// refusedTask says why one task cannot be launched. The desk holds what the
+// tasks before it did not take.
+func (x *acceptance) refusedTask(s *State, t cluster.TaskSpec) *refusal {
+	if t.Run != "" {
+		if x.runs[t.Run] { // even a refused one may have ended its run
+			return invalidOffer("run %q is there twice", t.Run)
+		}
+		x.runs[t.Run] = true
+	}
+	if no := x.malformed(t); no != nil {
+		return no
+	}
+	need := t.Pool()
+	if short := x.desk.left.Missing(need); short != nil {
+		return invalidTask("it does not fit into the offer: %s", short[0])
+	}
+	if short := x.desk.free.Missing(need); short != nil {
+		return invalidOffer("agent %q has not that much left: %s", x.c.Agent, short[0])
+	}
+	if t.Run != "" {
+		return s.refusedRun(t)
+	}
+	if t.Service != "" {
+		if no := s.refusedService(t); no != nil {
+			return no
+		}
+		slot := key(string(t.Service), InstanceKey(t.Pod, t.Index), t.Task)
+		if x.slots[slot] {
+			return invalidOffer("a task of the same instance is there twice")
+		}
+		x.slots[slot] = true
+	}
+	return nil
+}
+
+// malformed says why a task could never be launched out of these offers.
+func (x *acceptance) malformed(t cluster.TaskSpec) *refusal {
 	need := t.Resources
 	var ports cluster.Ports
 	for _, n := range sortedKeys(t.Ports) {
 		ports = ports.Union(cluster.Port(t.Ports[n]))
 	}
 	switch {
-	case t.Framework != c.Framework || t.Role != c.Role:
-		return invalidTask("it names framework %q and role %q, the offer was to %q and %q", t.Framework, t.Role, c.Framework, c.Role)
+	case t.Framework != x.c.Framework || t.Role != x.c.Role:
+		return invalidTask("it names framework %q and role %q, the offer was to %q and %q", t.Framework, t.Role, x.c.Framework, x.c.Role)
 	case t.Container.Image == "":
 		return invalidTask("it names no image")
-	case need.IsZero() || need.CPU < 0 || need.Mem < 0 || need.Disk < 0:
-		return invalidTask("it must ask for some resources and for no negative ones, not for %s", need)
-	case need.CPU > maxAmount || need.Mem > maxAmount || need.Disk > maxAmount:
-		return invalidTask("it asks for more than any machine has: %s", need)
-	case !canonical(need.Ports) || !need.Ports.Contains(ports) || ports.Len() != len(t.Ports):
+	case need.IsZero():
+		return invalidTask("it must ask for some resources")
+	case !need.Ports.Contains(ports) || ports.Len() != len(t.Ports):
 		return invalidTask("its ports %s do not agree with its resources, %s", ports, need)
 	}
-	if short := cluster.Fits(left, need); short != nil {
-		return invalidTask("it does not fit into the offer: %s", short[0])
+	if err := need.Validate(); err != nil {
+		return invalidTask("its resources: %v", err)
 	}
-	if short := cluster.Fits(s.v.Agent(c.Agent).Free(), need); short != nil {
-		return invalidOffer("agent %q has not that much left: %s", c.Agent, short[0])
+	if err := t.Reserved.Validate(); err != nil {
+		return invalidTask("what it takes of reservations: %v", err)
 	}
-	if t.Run != "" {
-		return s.refusedRun(t)
+	for _, r := range t.Reserved {
+		if !r.Stack.For(x.c.Role) {
+			return invalidTask("what is reserved for %q is not for role %q", r.Stack, x.c.Role)
+		}
 	}
-	if t.Service != "" {
-		return s.refusedService(t)
+	if short := cluster.Fits(need, t.Reserved.Flat()); short != nil {
+		return invalidTask("it takes more of reservations than its resources: %s", short[0])
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 
@@ -22,15 +23,43 @@ func (s *State) registerAgent(c RegisterAgent) {
 		}
 		return
 	}
-	a := &Agent{Info: c.Agent, State: cluster.AgentActive, Boot: c.Boot, Registered: s.v.at, Since: s.v.at}
+	reserved, err := rebase(old, c.Agent)
+	if err != nil {
+		s.refuse(CodeConflict, where, "agent %q: %v; give it back its old configuration, or declare it gone", id, err)
+		return
+	}
+	if why := s.overfull(old, c.Agent); why != "" {
+		s.refuse(CodeConflict, where, "agent %q: %s", id, why)
+		return
+	}
+	a := &Agent{State: cluster.AgentActive, Registered: s.v.at}
 	kind := EventAgentRegistered
 	if old != nil {
 		kind = EventAgentReregistered
-		a.Registered, a.Allocated, a.Tasks = old.Registered, old.Allocated, old.Tasks
+		*a = *old
+		a.State = cluster.AgentActive
 	}
+	a.Info, a.Boot, a.Reserved, a.Since = c.Agent, c.Boot, reserved, s.v.at
 	s.putAgent(old, a)
 	s.emit(Event{Kind: kind, Agent: id, State: string(a.State)})
 	s.reconcile(a, old, c.Tasks)
+	s.dismissVolumes(a, c.Volumes)
+}
+
+// dismissVolumes rids an agent of the data of volumes that are not there (any
+// more): whoever makes one of the same name must not see it.
+func (s *State) dismissVolumes(a *Agent, has []cluster.VolumeName) {
+	known := map[cluster.VolumeName]bool{}
+	for _, r := range a.Reserved {
+		for _, v := range r.Volumes {
+			known[cluster.VolumeName{Role: r.Stack.Role(), ID: v.ID}] = true
+		}
+	}
+	for _, v := range has {
+		if !known[v] {
+			s.order(Effect{Agent: a.Info.ID, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: v.Role, Volume: v.ID}})
+		}
+	}
 }
 
 // reconcile brings what the master knows of an agent's tasks and what the agent
@@ -136,14 +165,22 @@ func (s *State) agentGone(c AgentGone) {
 		s.refuse(CodeConflict, Event{Agent: c.Agent}, "agent %q is gone already", c.Agent)
 		return
 	}
+	s.markGone(old)
+}
+
+// markGone ends an agent and all that is on it, its reservations too.
+func (s *State) markGone(old *Agent) {
 	a := *old
-	a.State, a.Since = cluster.AgentGone, s.v.at
+	a.State, a.Since, a.Drain, a.Maintenance = cluster.AgentGone, s.v.at, nil, nil
 	s.putAgent(old, &a)
-	s.emit(Event{Kind: EventAgentGone, Agent: c.Agent, State: string(a.State)})
-	for _, t := range collect(s.v.AgentTasks(c.Agent)) {
+	s.emit(Event{Kind: EventAgentGone, Agent: a.Info.ID, State: string(a.State)})
+	for _, t := range collect(s.v.AgentTasks(a.Info.ID)) {
 		s.kill(t.Agent, t.Spec.ID, killGrace(t.Spec, 0)) // in case it still listens
-		s.setStatus(t, cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, State: cluster.TaskLost,
+		s.setStatus(t, cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, State: cluster.TaskGoneByOperator,
 			Reason: cluster.ReasonAgentGone, Message: "its agent was declared gone", At: s.v.at})
+	}
+	if old = s.v.Agent(a.Info.ID); len(old.Reserved) > 0 {
+		s.bound(old, nil)
 	}
 }
 
@@ -155,7 +192,7 @@ func (s *State) putAgent(old, a *Agent) {
 	if a.State != cluster.AgentGone {
 		s.v.total = s.v.total.plus(a.Info.Total, 1)
 	}
-	a.Shrunk = cluster.Fits(a.Info.Total, a.Allocated) != nil
+	a.Shrunk = a.shrunk()
 	s.v.agents.put(string(a.Info.ID), a)
 }
 
@@ -166,9 +203,9 @@ func (s *State) allocate(t *cluster.Task, sign int) {
 	a := *old
 	a.Tasks += sign
 	if sign > 0 {
-		a.Allocated = a.Allocated.Plus(t.Spec.Resources)
+		a.Allocated, a.Held = a.Allocated.Plus(t.Spec.Resources), a.Held.Plus(t.Spec.Reserved)
 	} else {
-		a.Allocated = a.Allocated.Minus(t.Spec.Resources)
+		a.Allocated, a.Held = a.Allocated.Minus(t.Spec.Resources), a.Held.Minus(t.Spec.Reserved)
 	}
 	s.putAgent(old, &a)
 
@@ -190,19 +227,36 @@ func (u Usage) plus(r cluster.Resources, sign int64) Usage {
 	u.CPU += sign * r.CPU
 	u.Mem += sign * r.Mem
 	u.Disk += sign * r.Disk
+	u.GPUs += sign * r.GPUs
 	return u
 }
 
+// Scalars is the amounts of u.
+func (u Usage) Scalars() cluster.Scalars {
+	return cluster.Scalars{CPU: u.CPU, Mem: u.Mem, Disk: u.Disk, GPUs: u.GPUs}
+}
+
+// overfull says why a cluster has no room for an agent as it is now.
+func (s *State) overfull(old *Agent, now cluster.Agent) string {
+	if old == nil && s.v.agents.n >= MaxAgents {
+		return fmt.Sprintf("there are %d agents already, the most that can be", MaxAgents)
+	}
+	sum := s.v.total.plus(now.Total, 1)
+	if old != nil {
+		sum = sum.plus(old.Info.Total, -1)
+	}
+	if m := cluster.MaxTotal; !sum.Scalars().Within(cluster.Scalars{CPU: m, Mem: m, Disk: m, GPUs: m}) {
+		return "all agents together would have more than can be counted"
+	}
+	return ""
+}
+
 func invalidAgent(a cluster.Agent) string {
-	switch t := a.Total; {
-	case !isLabel(string(a.ID), maxAgentID):
+	if !isLabel(string(a.ID), maxAgentID) {
 		return "its id is not 1 to 63 of a-z, 0-9 and -"
-	case t.CPU < 0 || t.Mem < 0 || t.Disk < 0:
-		return "it has less than nothing: " + t.String()
-	case t.CPU > maxAmount || t.Mem > maxAmount || t.Disk > maxAmount:
-		return "it has more than a machine can have: " + t.String()
-	case !canonical(t.Ports):
-		return "its ports are not in order: " + t.Ports.String()
+	}
+	if err := a.Validate(); err != nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -62,6 +62,24 @@ func (s *State) Apply(at cluster.Time, c Command) ([]Event, []Effect) {
 		s.putRun(c)
 	case CancelRun:
 		s.cancelRun(c)
+	case ExpireFramework:
+		s.expireFramework(c)
+	case DrainAgent:
+		s.drainAgent(c)
+	case ExpireDrain:
+		s.expireDrain(c)
+	case DeactivateAgent:
+		s.deactivateAgent(c)
+	case ReactivateAgent:
+		s.reactivateAgent(c)
+	case PutMaintenance:
+		s.putMaintenance(c)
+	case OperateAgent:
+		s.operateAgent(c)
+	case PutQuota:
+		s.putQuota(c)
+	case PutWeights:
+		s.putWeights(c)
 	default:
 		// Command is sealed: only a pointer to one of its types comes here.
 		panic(fmt.Sprintf("core: command %T is not a value of this package", c))

@@ -10,6 +10,10 @@ import (
 //
 //   - the active tasks of an agent hold no more than it has (unless it shrank),
 //     and no host port twice; what is counted as allocated and used is their sum;
+//   - what is reserved on an agent fits into it (unless it shrank), tasks hold no
+//     more of reservations than there is, and no volume twice;
+//   - a draining agent is drained exactly when it has no task; one that is gone
+//     has neither tasks nor reservations;
 //   - every active task is on a known agent and of a known framework;
 //   - a task is TASK_UNREACHABLE exactly as long as its agent is unreachable,
 //     and none is active on an agent that is gone;
@@ -102,10 +106,11 @@ func (c *checker) hold(t *cluster.Task) error {
 		a = &Agent{}
 		c.agents[t.Agent] = a
 	}
-	if a.Allocated.Ports.Union(t.Spec.Resources.Ports).Len() != a.Allocated.Ports.Len()+t.Spec.Resources.Ports.Len() {
-		return fmt.Errorf("a port of %s is another task's on %q too", t.Spec.Resources.Ports, t.Agent)
+	if a.Allocated.Overlaps(t.Spec.Resources) {
+		return fmt.Errorf("a port, number or item of %s is another task's on %q too", t.Spec.Resources, t.Agent)
 	}
 	a.Allocated = a.Allocated.Plus(t.Spec.Resources)
+	a.Held = a.Held.Plus(t.Spec.Reserved)
 	a.Tasks++
 	k := key(string(t.Spec.Role), string(t.Spec.Framework))
 	u := c.usage[k].plus(t.Spec.Resources, 1)
@@ -167,12 +172,48 @@ func (c *checker) agent(a *Agent) error {
 	if !want.Allocated.Equal(a.Allocated) || want.Tasks != a.Tasks {
 		return fmt.Errorf("%d tasks hold %s, counted are %d with %s", want.Tasks, want.Allocated, a.Tasks, a.Allocated)
 	}
-	over := cluster.Fits(a.Info.Total, a.Allocated) != nil
-	if over != a.Shrunk {
+	if over := a.shrunk(); over != a.Shrunk {
 		return fmt.Errorf("%s are allocated of %s; marked as shrunk: %t", a.Allocated, a.Info.Total, a.Shrunk)
 	}
-	if a.State != cluster.AgentGone {
-		c.total = c.total.plus(a.Info.Total, 1)
+	if a.State == cluster.AgentGone {
+		if len(a.Reserved) > 0 || a.Tasks > 0 {
+			return fmt.Errorf("it is gone and has %d reservations and %d tasks", len(a.Reserved), a.Tasks)
+		}
+		return nil
+	}
+	c.total = c.total.plus(a.Info.Total, 1)
+	if d := a.Drain; d != nil && (d.State == Drained) != (a.Tasks == 0) {
+		return fmt.Errorf("it is %s with %d tasks", d.State, a.Tasks)
+	}
+	return c.reserved(a, want)
+}
+
+// reserved sees that what is reserved on an agent holds together.
+func (c *checker) reserved(a, want *Agent) error {
+	if !want.Held.Equal(a.Held) {
+		return fmt.Errorf("its tasks hold %v of reservations, counted are %v", want.Held, a.Held)
+	}
+	if short := (cluster.Pool{Reserved: a.Reserved}).Missing(cluster.Pool{Reserved: a.Held}); short != nil {
+		return fmt.Errorf("its tasks hold more than is reserved: %s", short[0])
+	}
+	if err := a.Reserved.Validate(); err != nil {
+		return err
+	}
+	if a.Shrunk {
+		return nil
+	}
+	if short := cluster.Fits(a.unheld().Open, cluster.Resources{}); short != nil {
+		return fmt.Errorf("what is not reserved is overdrawn: %s", short[0])
+	}
+	volumes := map[string]bool{}
+	for _, r := range a.Reserved {
+		for _, v := range r.Volumes {
+			k := key(string(r.Stack.Role()), v.ID)
+			if volumes[k] {
+				return fmt.Errorf("volume %q of role %q is there twice", v.ID, r.Stack.Role())
+			}
+			volumes[k] = true
+		}
 	}
 	return nil
 }

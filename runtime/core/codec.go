@@ -10,8 +10,10 @@ import (
 
 // Version is the version of the command encoding that Encode writes. Decode
 // reads it and all before it. It grows when a field's meaning changes; a new
-// optional field does not need it.
-const Version = 1
+// optional field does not need it. Version 2 came with quotas, reservations and
+// drains; since then a task whose acceptance is refused is TASK_DROPPED and one
+// of an agent that is gone TASK_GONE_BY_OPERATOR, where both were TASK_LOST.
+const Version = 2
 
 // MaxEntry bounds one encoded command, in bytes: a registration is the largest,
 // and it comes in one wire message.
@@ -54,6 +56,15 @@ var decoders = map[string]func(json.RawMessage) (Command, error){
 	ForgetService{}.Kind():       decode[ForgetService],
 	PutRun{}.Kind():              decode[PutRun],
 	CancelRun{}.Kind():           decode[CancelRun],
+	ExpireFramework{}.Kind():     decode[ExpireFramework],
+	DrainAgent{}.Kind():          decode[DrainAgent],
+	ExpireDrain{}.Kind():         decode[ExpireDrain],
+	DeactivateAgent{}.Kind():     decode[DeactivateAgent],
+	ReactivateAgent{}.Kind():     decode[ReactivateAgent],
+	PutMaintenance{}.Kind():      decode[PutMaintenance],
+	OperateAgent{}.Kind():        decode[OperateAgent],
+	PutQuota{}.Kind():            decode[PutQuota],
+	PutWeights{}.Kind():          decode[PutWeights],
 }
 
 func decode[C Command](raw json.RawMessage) (Command, error) {

@@ -19,6 +19,7 @@ type RegisterAgent struct {
 	Agent     cluster.Agent        `json:"agent"`
 	Boot      string               `json:"boot,omitempty"`
 	Tasks     []cluster.TaskReport `json:"tasks,omitempty"`
+	Volumes   []cluster.VolumeName `json:"volumes,omitempty"` // what it has data of; those that are not the master's are destroyed
 	Principal string               `json:"principal,omitempty"`
 }
 
@@ -53,16 +54,92 @@ type RemoveFramework struct {
 	Principal string              `json:"principal,omitempty"`
 }
 
+// ExpireFramework removes a framework that was away for longer than its
+// failover time-out; View.Due gives it. It is refused when the framework is
+// back.
+type ExpireFramework struct {
+	Framework cluster.FrameworkID `json:"framework"`
+	Principal string              `json:"principal,omitempty"`
+}
+
+// DrainAgent empties an agent: it gets no more tasks. At Deadline what still
+// runs is killed, with a grace of at most MaxGrace; a deadline that is over, or
+// 0, kills at once. On an agent that drains already it sets another deadline.
+type DrainAgent struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Deadline  cluster.Time    `json:"deadline,omitempty"`
+	MaxGrace  cluster.Millis  `json:"max_grace_ms,omitempty"` // 0: each task's own grace
+	MarkGone  bool            `json:"mark_gone,omitempty"`    // declare it gone once it is empty
+	Principal string          `json:"principal,omitempty"`
+}
+
+// ExpireDrain kills what still runs on an agent whose drain's deadline is over;
+// View.Due gives it.
+type ExpireDrain struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// DeactivateAgent keeps an agent from getting more tasks; those it has run on.
+type DeactivateAgent struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// ReactivateAgent undoes DeactivateAgent and DrainAgent. What is being killed
+// ends all the same.
+type ReactivateAgent struct {
+	Agent     cluster.AgentID `json:"agent"`
+	Principal string          `json:"principal,omitempty"`
+}
+
+// PutMaintenance plans when agents are away, or with a nil Window that they are
+// not. Offers carry it.
+type PutMaintenance struct {
+	Agents    []cluster.AgentID       `json:"agents"`
+	Window    *cluster.Unavailability `json:"window,omitempty"`
+	Principal string                  `json:"principal,omitempty"`
+}
+
+// OperateAgent does an operator's operations on what no task of an agent holds,
+// all or none. Offers that they leave no ground for are rescinded.
+type OperateAgent struct {
+	Agent      cluster.AgentID     `json:"agent"`
+	Operations []cluster.Operation `json:"operations"`
+	Principal  string              `json:"principal,omitempty"`
+}
+
+// PutQuota sets the quotas of roles, all or none.
+type PutQuota struct {
+	Quotas []cluster.Quota `json:"quotas"`
+	// Force takes guarantees that are more than the cluster has, and limits
+	// under what a role holds.
+	Force     bool   `json:"force,omitempty"`
+	Principal string `json:"principal,omitempty"`
+}
+
+// PutWeights sets the weights of roles, all or none.
+type PutWeights struct {
+	Weights   []Weight `json:"weights"`
+	Principal string   `json:"principal,omitempty"`
+}
+
 // AcceptOffers launches tasks on one agent out of offers that were taken. The
-// tasks are checked one by one in order; a refused one becomes an ended record
-// with the reason, and the others go on.
+// operations are done first, so that the tasks can use what they make. Each
+// operation and task is checked by itself, in order; a refused task becomes an
+// ended record with the reason, and the others go on.
 type AcceptOffers struct {
 	Framework cluster.FrameworkID `json:"framework"`
 	Role      cluster.Role        `json:"role"`
 	Agent     cluster.AgentID     `json:"agent"`
-	Offered   cluster.Resources   `json:"offered"` // the sum of the offers
-	Tasks     []cluster.TaskSpec  `json:"tasks"`
-	Principal string              `json:"principal,omitempty"`
+	Offered   cluster.Resources   `json:"offered"` // the sum of the offers, of what is not reserved
+	// OfferedReserved is the sum of the offers, of what is reserved.
+	OfferedReserved cluster.Reserves    `json:"offered_reserved,omitempty"`
+	Operations      []cluster.Operation `json:"operations,omitempty"`
+	Tasks           []cluster.TaskSpec  `json:"tasks"`
+	// AllOrNone refuses all operations and tasks when any of them is refused: a gang.
+	AllOrNone bool   `json:"all_or_none,omitempty"`
+	Principal string `json:"principal,omitempty"`
 }
 
 // UpdateTask is an agent's report on a task. Status.Agent is the agent that
@@ -159,6 +236,33 @@ func (PutRun) Kind() string { return "run.put" }
 // Kind implements Command.
 func (CancelRun) Kind() string { return "run.cancel" }
 
+// Kind implements Command.
+func (ExpireFramework) Kind() string { return "framework.expire" }
+
+// Kind implements Command.
+func (DrainAgent) Kind() string { return "agent.drain" }
+
+// Kind implements Command.
+func (ExpireDrain) Kind() string { return "agent.drain_expire" }
+
+// Kind implements Command.
+func (DeactivateAgent) Kind() string { return "agent.deactivate" }
+
+// Kind implements Command.
+func (ReactivateAgent) Kind() string { return "agent.reactivate" }
+
+// Kind implements Command.
+func (PutMaintenance) Kind() string { return "maintenance.put" }
+
+// Kind implements Command.
+func (OperateAgent) Kind() string { return "agent.operate" }
+
+// Kind implements Command.
+func (PutQuota) Kind() string { return "quota.put" }
+
+// Kind implements Command.
+func (PutWeights) Kind() string { return "weights.put" }
+
 func (c RegisterAgent) principal() string       { return c.Principal }
 func (c AgentUnreachable) principal() string    { return c.Principal }
 func (c AgentGone) principal() string           { return c.Principal }
@@ -173,3 +277,12 @@ func (c RemoveService) principal() string       { return c.Principal }
 func (c ForgetService) principal() string       { return c.Principal }
 func (c PutRun) principal() string              { return c.Principal }
 func (c CancelRun) principal() string           { return c.Principal }
+func (c ExpireFramework) principal() string     { return c.Principal }
+func (c DrainAgent) principal() string          { return c.Principal }
+func (c ExpireDrain) principal() string         { return c.Principal }
+func (c DeactivateAgent) principal() string     { return c.Principal }
+func (c ReactivateAgent) principal() string     { return c.Principal }
+func (c PutMaintenance) principal() string      { return c.Principal }
+func (c OperateAgent) principal() string        { return c.Principal }
+func (c PutQuota) principal() string            { return c.Principal }
+func (c PutWeights) principal() string          { return c.Principal }

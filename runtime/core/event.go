@@ -11,6 +11,17 @@ const (
 	EventAgentReregistered EventKind = "agent.reregistered"
 	EventAgentUnreachable  EventKind = "agent.unreachable"
 	EventAgentGone         EventKind = "agent.gone"
+	EventAgentDraining     EventKind = "agent.draining" // again, when its deadline changes or is over
+	EventAgentDrained      EventKind = "agent.drained"
+	EventAgentDeactivated  EventKind = "agent.deactivated"
+	EventAgentReactivated  EventKind = "agent.reactivated"
+	EventAgentMaintenance  EventKind = "agent.maintenance" // its planned unavailability changed
+
+	EventOperationDone    EventKind = "operation.done"    // State is its kind
+	EventOperationRefused EventKind = "operation.refused" // State is its kind; Message says why
+
+	EventQuotaPut   EventKind = "quota.put"
+	EventWeightsPut EventKind = "weights.put"
 
 	EventFrameworkConnected    EventKind = "framework.connected"
 	EventFrameworkDisconnected EventKind = "framework.disconnected"
@@ -57,10 +68,11 @@ type Event struct {
 	Framework cluster.FrameworkID `json:"framework,omitempty"`
 	State     string              `json:"state,omitempty"` // of the task, run or agent
 	Reason    cluster.Reason      `json:"reason,omitempty"`
-	Code      Code                `json:"code,omitempty"`    // for EventRefused
-	Command   string              `json:"command,omitempty"` // kind of the refused command, for EventRefused
-	Message   string              `json:"message,omitempty"` // for people
-	Ready     bool                `json:"ready,omitempty"`   // for EventTaskUpdated
+	Code      Code                `json:"code,omitempty"`      // for EventRefused
+	Command   string              `json:"command,omitempty"`   // kind of the refused command, for EventRefused
+	Message   string              `json:"message,omitempty"`   // for people
+	Ready     bool                `json:"ready,omitempty"`     // for EventTaskUpdated
+	Operation string              `json:"operation,omitempty"` // its id, for EventOperationDone and EventOperationRefused
 	Principal string              `json:"principal,omitempty"`
 }
 
@@ -79,5 +91,5 @@ func Refused(events []Event) *Event {
 // and the agent's next registration derives it again.
 type Effect struct {
 	Agent cluster.AgentID `json:"agent"`
-	Order cluster.Order   `json:"order"` // OrderLaunch, OrderKill or OrderAck; Spec is the record's own and must not be changed
+	Order cluster.Order   `json:"order"` // OrderLaunch, OrderKill, OrderAck or OrderDestroy; Spec is the record's own and must not be changed
 }

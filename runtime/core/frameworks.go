@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -20,22 +21,38 @@ func (s *State) putFramework(c PutFramework) {
 	case old != nil && old.Info.Principal != c.Framework.Principal:
 		s.refuse(CodeForbidden, where, "framework %q belongs to another principal", id)
 		return
-	case c.Framework.FailoverTimeout < 0:
-		s.refuse(CodeInvalid, where, "framework %q: failover time-out %d ms is negative", id, c.Framework.FailoverTimeout)
-		return
 	}
-	for i, r := range c.Framework.Roles {
-		if !isRole(r) || slices.Contains(c.Framework.Roles[:i], r) {
-			s.refuse(CodeInvalid, where, "framework %q: role %q is malformed or there twice", id, r)
-			return
-		}
-	}
-	if len(c.Framework.Roles) == 0 {
-		s.refuse(CodeInvalid, where, "framework %q names no role", id)
+	if why := invalidFramework(c.Framework); why != "" {
+		s.refuse(CodeInvalid, where, "framework %q: %s", id, why)
 		return
 	}
 	s.v.frameworks.put(string(id), &Framework{Info: c.Framework, Connected: true, Since: s.v.at})
 	s.emit(Event{Kind: EventFrameworkConnected, Framework: id})
+}
+
+func invalidFramework(f cluster.Framework) string {
+	if f.FailoverTimeout < 0 || f.FailoverTimeout > cluster.MaxFailoverTimeout {
+		return fmt.Sprintf("failover time-out %d ms is negative or over %d", f.FailoverTimeout, cluster.MaxFailoverTimeout)
+	}
+	if len(f.Roles) == 0 || len(f.Roles) > cluster.MaxRoles {
+		return fmt.Sprintf("it names %d roles, it must be 1 to %d", len(f.Roles), cluster.MaxRoles)
+	}
+	for i, r := range f.Roles {
+		if !cluster.ValidRole(r) || slices.Contains(f.Roles[:i], r) {
+			return fmt.Sprintf("role %q is malformed or there twice", bounded(string(r), cluster.MaxRole))
+		}
+	}
+	for _, r := range sortedKeys(f.Minimums) {
+		if !slices.Contains(f.Roles, r) || len(f.Minimums[r]) > cluster.MaxMinimums {
+			return fmt.Sprintf("the minimum for role %q: it has not that role, or there are over %d", bounded(string(r), cluster.MaxRole), cluster.MaxMinimums)
+		}
+		for _, m := range f.Minimums[r] {
+			if err := m.Validate(); err != nil {
+				return fmt.Sprintf("the minimum for role %q: %v", r, err)
+			}
+		}
+	}
+	return ""
 }
 
 func (s *State) disconnectFramework(c DisconnectFramework) {
@@ -56,16 +73,30 @@ func (s *State) removeFramework(c RemoveFramework) {
 		s.refuse(CodeNotFound, Event{Framework: c.Framework}, "there is no framework %q", c.Framework)
 		return
 	}
-	f := *old
+	s.teardown(old)
+}
+
+// expireFramework removes a framework that was away for too long.
+func (s *State) expireFramework(c ExpireFramework) {
+	old := s.v.Framework(c.Framework)
+	if old == nil || !old.expired(s.v.at) {
+		s.refuse(CodeConflict, Event{Framework: c.Framework}, "framework %q is not away, or not for as long as it may be", c.Framework)
+		return
+	}
+	s.teardown(old)
+}
+
+func (s *State) teardown(old *Framework) {
+	f, id := *old, old.Info.ID
 	f.Connected, f.Removing, f.Since = false, true, s.v.at
-	s.v.frameworks.put(string(c.Framework), &f)
-	s.emit(Event{Kind: EventFrameworkRemoving, Framework: c.Framework})
+	s.v.frameworks.put(string(id), &f)
+	s.emit(Event{Kind: EventFrameworkRemoving, Framework: id})
 	for _, t := range collect(s.v.Tasks()) {
-		if t.Spec.Framework == c.Framework && t.Active() {
-			s.markKilling(t, killGrace(t.Spec, 0), cluster.ReasonFrameworkRemoved)
+		if t.Spec.Framework == id && t.Active() {
+			s.markKilling(t, s.cappedGrace(t, 0), cluster.ReasonFrameworkRemoved)
 		}
 	}
-	s.dropFramework(c.Framework)
+	s.dropFramework(id)
 }
 
 // dropFramework lets a framework go that is being removed and holds nothing.

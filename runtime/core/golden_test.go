@@ -14,15 +14,17 @@ import (
 	"github.com/universe-dcos/universe/runtime/core"
 )
 
-// everyKind is a short life with each kind of command in it.
-func everyKind() []core.Command {
+func goldenAgent(id cluster.AgentID) cluster.Agent {
+	return cluster.Agent{ID: id, Hostname: "node-" + string(id), Host: "10.0.0.1", URL: "https://10.0.0.1:7070",
+		Total:      cluster.Resources{CPU: 4000, Mem: 8 << 30, Disk: 100 << 30, Ports: ports("31000-31999")},
+		Attributes: map[string]string{"rack": "r1", "zone": "z1"}, Version: "0.1.0"}
+}
+
+// ordinary is a short life with each kind of command of version 1 in it.
+func ordinary() []core.Command {
 	code := 3
 	expect := int64(0)
-	agent := func(id cluster.AgentID) cluster.Agent {
-		return cluster.Agent{ID: id, Hostname: "node-" + string(id), Host: "10.0.0.1", URL: "https://10.0.0.1:7070",
-			Total:      cluster.Resources{CPU: 4000, Mem: 8 << 30, Disk: 100 << 30, Ports: ports("31000-31999")},
-			Attributes: map[string]string{"rack": "r1", "zone": "z1"}, Version: "0.1.0"}
-	}
+	agent := goldenAgent
 	healthy := true
 	web := cluster.ServiceSpec{ID: "web", Package: "nginx", Version: "1.0.0", Role: "eng", Pods: []cluster.PodSpec{{Name: "p", Count: 2, Unique: true,
 		Tasks: []cluster.TaskTemplate{{Name: "main", Goal: cluster.GoalRunning, Resources: cluster.Resources{CPU: 100, Mem: 64 << 20},
@@ -63,6 +65,48 @@ func everyKind() []core.Command {
 	}
 }
 
+// everyKind is a short life with each kind of command in it.
+func everyKind() []core.Command { return append(ordinary(), operated()...) }
+
+// operated is what came with version 2.
+func operated() []core.Command {
+	static := cluster.Reserved{Stack: cluster.Stack{{Role: "eng", Static: true}}, Resources: cluster.Resources{CPU: 500, GPUs: 1}}
+	rich := goldenAgent("a3")
+	rich.Domain, rich.Reserved = &cluster.Domain{Region: "eu", Zone: "eu-1"}, cluster.NewReserves(static)
+	rich.Total.GPUs = 2
+	rich.Total.Extra = cluster.NewExtra(cluster.Named{Name: "tokens", Milli: 1500}, cluster.Named{Name: "lanes", Ranges: []cluster.Range{{Lo: 1, Hi: 8}}}, cluster.Named{Name: "keys", Items: []string{"b", "a"}})
+	stateful := cluster.TaskSpec{ID: "db.1", Framework: "db", Role: "eng", Task: "main", Goal: cluster.GoalRunning, Container: cluster.Container{Image: "i"},
+		Resources: cluster.Resources{CPU: 1500, Disk: 1 << 30, GPUs: 1},
+		Reserved:  cluster.NewReserves(static, cluster.Reserved{Stack: operations("dba")[0].Stack, Resources: cluster.Resources{CPU: 1000}, Volumes: []cluster.Volume{*operations("dba")[1].Volume}})}
+	return []core.Command{
+		core.PutQuota{Quotas: []cluster.Quota{{Role: "eng", Guarantee: cluster.Scalars{CPU: 1000}, Limit: &cluster.Scalars{CPU: 3000, Mem: cluster.Unlimited, Disk: 0, GPUs: cluster.Unlimited}}}, Principal: "admin"},
+		core.PutWeights{Weights: []core.Weight{{Role: "eng/web", Weight: 2500}}, Principal: "admin"},
+		core.RegisterAgent{Agent: rich, Boot: "b3"},
+		core.PutFramework{Framework: cluster.Framework{ID: "db", Principal: "dba", Roles: []cluster.Role{"eng"}, FailoverTimeout: 1,
+			Minimums: map[cluster.Role][]cluster.Resources{"eng": {{Disk: 1 << 30}}}}},
+		core.AcceptOffers{Framework: "db", Role: "eng", Agent: "a3", AllOrNone: true, Offered: cluster.Resources{CPU: 2000, Disk: 2 << 30},
+			OfferedReserved: cluster.NewReserves(static), Operations: operations("dba"), Tasks: []cluster.TaskSpec{stateful}},
+		core.OperateAgent{Agent: "a3", Principal: "admin", Operations: []cluster.Operation{{Kind: cluster.OpReserve, Resources: cluster.Resources{CPU: 100},
+			Stack: cluster.Stack{{Role: "ops", Principal: "admin"}}}}},
+		core.PutMaintenance{Agents: []cluster.AgentID{"a1", "a3"}, Window: &cluster.Unavailability{Start: 9000, Duration: 1000}, Principal: "admin"},
+		core.DeactivateAgent{Agent: "a3", Principal: "admin"},
+		core.ReactivateAgent{Agent: "a3", Principal: "admin"},
+		core.DrainAgent{Agent: "a3", Deadline: 1030, MaxGrace: 5, MarkGone: true, Principal: "admin"},
+		core.ExpireDrain{Agent: "a3", Principal: "master"},
+		core.DisconnectFramework{Framework: "db"},
+		core.ExpireFramework{Framework: "db", Principal: "master"},
+	}
+}
+
+// operations reserve for a role below and make a volume of it.
+func operations(principal string) []cluster.Operation {
+	stack := cluster.Stack{{Role: "eng/db", Principal: principal, Labels: map[string]string{"resource_id": "r1"}}}
+	return []cluster.Operation{
+		{ID: "o1", Kind: cluster.OpReserve, Stack: stack, Resources: cluster.Resources{CPU: 1000, Disk: 1 << 30}},
+		{ID: "o2", Kind: cluster.OpCreate, Stack: stack, Volume: &cluster.Volume{ID: "v1", Path: "data", Size: 1 << 30, Principal: principal}},
+	}
+}
+
 // TestGolden holds the log's form and the meaning of its commands fast: a log
 // that was written must give the same state for ever. Where this test fails,
 // Version or SnapshotVersion has to grow; -rewrite then takes the new truth.
@@ -88,8 +132,8 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(kinds) != 14 {
-		t.Errorf("%d kinds of commands are in the golden log, want all 14", len(kinds))
+	if len(kinds) != 23 {
+		t.Errorf("%d kinds of commands are in the golden log, want all 23", len(kinds))
 	}
 	fmt.Fprintf(&log, "%s\n", s.Hash())
 	if rewrite {
@@ -112,7 +156,7 @@ func TestDecode_refuses(t *testing.T) {
 		{"nothing", "", "EOF"},
 		{"no JSON", "hello", "invalid character"},
 		{"two values", good + good, "more than one value"},
-		{"newer version", strings.Replace(good, `"v":1`, `"v":2`, 1), "version 2"},
+		{"newer version", strings.Replace(good, `"v":2`, `"v":3`, 1), "version 3"},
 		{"no version", `{"k":"agent.gone","at":1,"c":{}}`, "version 0"},
 		{"unknown kind", strings.Replace(good, "agent.gone", "agent.eaten", 1), `unknown kind "agent.eaten"`},
 		{"wrong shape", `{"v":1,"k":"agent.gone","at":1,"c":[]}`, "cannot unmarshal"},
@@ -124,6 +168,28 @@ func TestDecode_refuses(t *testing.T) {
 	}
 }
 
+// TestOlderVersions reads what version 1 wrote.
+func TestOlderVersions(t *testing.T) {
+	s := core.New()
+	for i, c := range ordinary()[:11] {
+		entry := bytes.Replace(core.Encode(cluster.Time(1000+i), c), []byte(`"v":2`), []byte(`"v":1`), 1)
+		at, back, err := core.Decode(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Apply(at, back)
+	}
+	old := strings.Replace(string(s.Snapshot()), `"version":2`, `"version":1`, 1)
+	old = strings.Replace(old, ",\"quotas\":[],\"weights\":[]", "", 1)
+	if strings.Contains(old, "quotas") {
+		t.Fatalf("the snapshot has not the form of version 1: %s", old)
+	}
+	back, err := core.Restore([]byte(old))
+	if err != nil || back.Hash() != s.Hash() {
+		t.Fatalf("a snapshot of version 1 is restored to another state: %v", err)
+	}
+}
+
 func TestRestore_refuses(t *testing.T) {
 	s := core.New()
 	for i, c := range everyKind()[:6] {
@@ -132,7 +198,7 @@ func TestRestore_refuses(t *testing.T) {
 	good := string(s.Snapshot())
 	for _, c := range []struct{ name, data, want string }{
 		{"no JSON", "x", "invalid character"},
-		{"other version", strings.Replace(good, `"version":1`, `"version":9`, 1), "version 9"},
+		{"other version", strings.Replace(good, `"version":2`, `"version":9`, 1), "version 9"},
 		{"task without its agent", strings.Replace(good, `"agents":[{"info":{"id":"a1"`, `"agents":[{"info":{"id":"a7"`, 1), `on agent "a1", which is not in it`},
 		{"broken invariant", strings.Replace(good, `"state":"active"`, `"state":"unreachable"`, 1), "invariant"},
 	} {
@@ -143,6 +209,28 @@ func TestRestore_refuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
+}
+
+// FuzzDecode reads arbitrary entries: what can be read has a form that is read
+// as the same again.
+func FuzzDecode(f *testing.F) {
+	for i, c := range everyKind() {
+		f.Add(core.Encode(cluster.Time(i), c))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		at, c, err := core.Decode(data)
+		if err != nil {
+			return
+		}
+		entry := core.Encode(at, c)
+		at2, c2, err := core.Decode(entry)
+		if err != nil || at2 != at {
+			t.Fatalf("%s comes back at %d, %v", entry, at2, err)
+		}
+		if again := core.Encode(at2, c2); !bytes.Equal(again, entry) {
+			t.Fatalf("%s comes back as %s", entry, again)
+		}
+	})
 }
 
 // FuzzApply feeds arbitrary entries, one a line, to a state with something in it.
@@ -158,6 +246,9 @@ func FuzzApply(f *testing.F) {
 		s := core.New()
 		for i, c := range everyKind()[:8] {
 			s.Apply(cluster.Time(i), c)
+		}
+		for i, c := range everyKind()[20:25] { // quota, a rich agent, reservations
+			s.Apply(cluster.Time(8+i), c)
 		}
 		for line := range bytes.Lines(data) {
 			at, c, err := core.Decode(line)

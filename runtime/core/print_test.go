@@ -16,7 +16,7 @@ func events(es []core.Event) string {
 		for _, f := range []struct{ name, value string }{
 			{"service", string(e.Service)}, {"run", string(e.Run)}, {"task", string(e.Task)}, {"agent", string(e.Agent)},
 			{"framework", string(e.Framework)}, {"state", e.State}, {"reason", string(e.Reason)}, {"code", string(e.Code)},
-			{"by", e.Principal},
+			{"op", e.Operation}, {"by", e.Principal},
 		} {
 			if f.value != "" && !(f.name == "framework" && f.value == "services") {
 				fmt.Fprintf(&b, " %s=%s", f.name, f.value)
@@ -39,6 +39,9 @@ func effects(es []core.Effect) string {
 		fmt.Fprintf(&b, "-> %s %s %s", e.Agent, e.Order.Kind, e.Order.Task)
 		if e.Order.Kind == cluster.OrderKill {
 			fmt.Fprintf(&b, " grace=%d", e.Order.Grace)
+		}
+		if e.Order.Kind == cluster.OrderDestroy {
+			fmt.Fprintf(&b, "volume=%s role=%s", e.Order.Volume, e.Order.Role)
 		}
 		if e.Order.UUID != "" {
 			fmt.Fprintf(&b, " %s", e.Order.UUID)
@@ -68,19 +71,20 @@ func (e *env) show(what string) string {
 			b.WriteByte('\n')
 		}
 	case "agents":
-		for a := range v.Agents() {
-			fmt.Fprintf(&b, "%s %s %d tasks hold %s; free %s", a.Info.ID, a.State, a.Tasks, a.Allocated, a.Free())
-			if a.Shrunk {
-				b.WriteString(" shrunk")
-			}
-			b.WriteByte('\n')
-		}
+		showAgents(&b, v)
 	case "frameworks":
 		for f := range v.Frameworks() {
 			fmt.Fprintf(&b, "%s connected=%t removing=%t\n", f.Info.ID, f.Connected, f.Removing)
 		}
 		for u := range v.Usage() {
 			fmt.Fprintf(&b, "%s under %s: %d tasks, %d cpus, %d mem\n", u.Framework, u.Role, u.Tasks, u.CPU, u.Mem)
+		}
+	case "quotas":
+		for q := range v.Quotas() {
+			fmt.Fprintf(&b, "%s guaranteed %+v limit %+v consumes %+v\n", q.Role, q.Guarantee, q.Limit, v.Consumed(q.Role))
+		}
+		for w := range v.Weights() {
+			fmt.Fprintf(&b, "%s weighs %d\n", w.Role, w.Weight)
 		}
 	case "services":
 		for s := range v.Services() {
@@ -109,4 +113,27 @@ func (e *env) show(what string) string {
 		e.t.Fatalf("no such table: %s", what)
 	}
 	return b.String()
+}
+
+func showAgents(b *strings.Builder, v *core.View) {
+	for a := range v.Agents() {
+		fmt.Fprintf(b, "%s %s %d tasks hold %s; free %s", a.Info.ID, a.State, a.Tasks, a.Allocated, a.Free())
+		if a.Shrunk {
+			b.WriteString(" shrunk")
+		}
+		if a.Drain != nil {
+			fmt.Fprintf(b, " %s until %d", a.Drain.State, a.Drain.Deadline)
+		}
+		if a.Deactivated {
+			b.WriteString(" deactivated")
+		}
+		if a.Maintenance != nil {
+			fmt.Fprintf(b, " away from %d for %d", a.Maintenance.Start, a.Maintenance.Duration)
+		}
+		b.WriteByte('\n')
+		for _, r := range a.Reserved {
+			held := a.Held.Of(r.Stack)
+			fmt.Fprintf(b, "  for %s: %s volumes %v; held %s volumes %v\n", r.Stack, r.Resources.Text(), r.Volumes, held.Resources.Text(), held.Volumes)
+		}
+	}
 }

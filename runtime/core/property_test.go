@@ -30,8 +30,10 @@ func (d drawer) command() core.Command {
 	framework := pick[cluster.FrameworkID](d, "framework", "services", "jobs", "other")
 	service := pick[cluster.ServiceID](d, "service", "s1", "s2")
 	run := pick[cluster.RunID](d, "run", "r1", "r2", "r3")
-	switch pick(d, "kind", "register", "silence", "framework", "leave", "accept", "accept", "accept",
+	switch pick(d, "kind", "operator", "operator", "register", "silence", "framework", "leave", "accept", "accept", "accept",
 		"update", "update", "update", "update", "kill", "service", "unservice", "run") {
+	case "operator":
+		return d.operator(agent)
 	case "register":
 		return d.register(agent)
 	case "silence":
@@ -40,17 +42,31 @@ func (d drawer) command() core.Command {
 		}
 		return core.AgentUnreachable{Agent: agent}
 	case "framework":
-		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: []cluster.Role{"*", "eng"}}}
+		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: []cluster.Role{"*", "eng", "eng/db"}}}
 	case "leave":
 		if d.oneIn(3, "remove") {
 			return core.RemoveFramework{Framework: framework}
 		}
+		if d.oneIn(3, "expire") {
+			return core.ExpireFramework{Framework: framework}
+		}
 		return core.DisconnectFramework{Framework: framework}
 	case "accept":
-		c := core.AcceptOffers{Framework: framework, Role: pick[cluster.Role](d, "role", "*", "*", "eng", "ops"), Agent: agent,
+		c := core.AcceptOffers{Framework: framework, Role: pick[cluster.Role](d, "role", "*", "*", "eng", "eng/db", "ops"), Agent: agent,
 			Offered: cluster.Resources{CPU: 4000, Mem: 1024, Ports: ports("31000-31004")}}
-		for range rapid.IntRange(1, 3).Draw(d.T, "tasks") {
-			c.Tasks = append(c.Tasks, d.spec(c.Framework, c.Role, service, run))
+		if a := d.view.Agent(agent); a != nil && d.oneIn(2, "as it is") {
+			c.Offered, c.OfferedReserved = a.FreePool().Open, a.FreePool().Reserved
+		}
+		c.AllOrNone = d.oneIn(4, "all or none")
+		if d.oneIn(2, "operations") {
+			c.Operations = d.operations()
+		}
+		for range rapid.IntRange(0, 3).Draw(d.T, "tasks") {
+			t := d.spec(c.Framework, c.Role, service, run)
+			if d.oneIn(3, "reserved") {
+				d.reserved(&t, agent)
+			}
+			c.Tasks = append(c.Tasks, t)
 		}
 		return c
 	case "update":
@@ -77,10 +93,86 @@ func (d drawer) command() core.Command {
 	return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish)}}
 }
 
+// operator is what an operator can ask for.
+func (d drawer) operator(agent cluster.AgentID) core.Command {
+	role := pick[cluster.Role](d, "quota role", "eng", "ops")
+	switch pick(d, "wish", "drain", "expire", "deactivate", "reactivate", "reactivate", "maintenance", "operate", "quota", "weights") {
+	case "drain":
+		return core.DrainAgent{Agent: agent, Deadline: d.view.Time() + cluster.Time(rapid.IntRange(-1, 1).Draw(d.T, "deadline")*70_000),
+			MaxGrace: cluster.Millis(rapid.IntRange(-1, 2).Draw(d.T, "max grace")), MarkGone: d.oneIn(10, "mark gone")}
+	case "expire":
+		return core.ExpireDrain{Agent: agent}
+	case "deactivate":
+		return core.DeactivateAgent{Agent: agent}
+	case "reactivate":
+		return core.ReactivateAgent{Agent: agent}
+	case "maintenance":
+		return core.PutMaintenance{Agents: []cluster.AgentID{agent}, Window: &cluster.Unavailability{Start: 5}}
+	case "operate":
+		return core.OperateAgent{Agent: agent, Operations: d.operations()}
+	case "quota":
+		return core.PutQuota{Quotas: []cluster.Quota{{Role: role, Guarantee: cluster.Scalars{CPU: rapid.Int64Range(0, 9000).Draw(d.T, "guarantee")}}}, Force: d.oneIn(2, "force")}
+	}
+	return core.PutWeights{Weights: []core.Weight{{Role: role, Weight: rapid.Int64Range(-1, 2000).Draw(d.T, "weight")}}}
+}
+
+// stack is one of few, so that they meet.
+func (d drawer) stack() cluster.Stack {
+	eng := cluster.Reservation{Role: "eng"}
+	return pick(d, "stack", cluster.Stack{eng}, cluster.Stack{{Role: "eng", Static: true}}, cluster.Stack{eng, {Role: "eng/db"}},
+		cluster.Stack{{Role: "eng", Static: true}, {Role: "eng/db"}}, cluster.Stack{{Role: "eng", Labels: map[string]string{"a": "b"}}})
+}
+
+func (d drawer) volume() *cluster.Volume {
+	return &cluster.Volume{ID: pick(d, "volume", "v1", "v2"), Path: "data", Size: rapid.Int64Range(0, 60).Draw(d.T, "size")}
+}
+
+func (d drawer) operations() []cluster.Operation {
+	var out []cluster.Operation
+	for range rapid.IntRange(0, 3).Draw(d.T, "operations") {
+		o := cluster.Operation{Kind: pick(d, "operation", cluster.OpReserve, cluster.OpReserve, cluster.OpUnreserve, cluster.OpCreate, cluster.OpDestroy), Stack: d.stack()}
+		if o.Kind == cluster.OpCreate || o.Kind == cluster.OpDestroy {
+			o.Volume = d.volume()
+		} else {
+			o.Resources = cluster.Resources{CPU: rapid.Int64Range(-1, 1500).Draw(d.T, "op cpus"), Disk: rapid.Int64Range(0, 60).Draw(d.T, "op disk")}
+			if d.oneIn(3, "op port") {
+				o.Resources.Ports = cluster.Port(rapid.Uint16Range(31000, 31005).Draw(d.T, "op number"))
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// reserved takes part of a task out of what is reserved, as it is or made up.
+func (d drawer) reserved(s *cluster.TaskSpec, agent cluster.AgentID) {
+	part := cluster.Reserves{{Stack: d.stack(), Resources: cluster.Resources{CPU: rapid.Int64Range(0, 800).Draw(d.T, "reserved cpus")}}}
+	if a := d.view.Agent(agent); a != nil && len(a.Reserved) > 0 && d.oneIn(2, "of the agent") {
+		part = cluster.Reserves{pick(d, "reserved", a.Reserved...)}
+	}
+	s.Reserved = part
+	if d.oneIn(4, "overdraw") {
+		return
+	}
+	s.Resources = s.Resources.Plus(part.Flat())
+	for i, p := range s.Resources.Ports { // they must all have a name
+		for n := int(p.Lo); n <= int(p.Hi); n++ {
+			if s.Ports == nil {
+				s.Ports = map[string]uint16{}
+			}
+			s.Ports[fmt.Sprintf("p%d-%d", i, n)] = uint16(n)
+		}
+	}
+	delete(s.Ports, "http")
+}
+
 // register is an agent with most of the tasks it should have, and others.
 func (d drawer) register(agent cluster.AgentID) core.Command {
 	c := core.RegisterAgent{Boot: pick(d, "boot", "b1", "b2"), Agent: cluster.Agent{ID: agent, Total: cluster.Resources{
-		CPU: rapid.Int64Range(1, 4).Draw(d.T, "cpus") * 1000, Mem: 1024, Ports: ports("31000-31004")}}}
+		CPU: rapid.Int64Range(1, 4).Draw(d.T, "cpus") * 1000, Mem: 1024, Disk: 100, Ports: ports("31000-31004")}}}
+	if n := rapid.Int64Range(0, 3).Draw(d.T, "static"); n > 0 {
+		c.Agent.Reserved = cluster.NewReserves(cluster.Reserved{Stack: cluster.Stack{{Role: "eng", Static: true}}, Resources: cluster.Resources{CPU: n * 400, Disk: 50}})
+	}
 	report := func(id cluster.TaskID) {
 		c.Tasks = append(c.Tasks, cluster.TaskReport{Spec: cluster.TaskSpec{ID: id}, Status: d.status(id)})
 	}
@@ -192,14 +284,26 @@ func TestApply_properties(t *testing.T) {
 func beginning() []core.Command {
 	var out []core.Command
 	for _, a := range []cluster.AgentID{"a1", "a2", "a3"} {
-		out = append(out, core.RegisterAgent{Agent: cluster.Agent{ID: a, Total: cluster.Resources{CPU: 4000, Mem: 1024, Ports: ports("31000-31004")}}})
+		out = append(out, core.RegisterAgent{Agent: cluster.Agent{ID: a, Total: cluster.Resources{CPU: 4000, Mem: 1024, Disk: 100, Ports: ports("31000-31004")},
+			Reserved: cluster.NewReserves(cluster.Reserved{Stack: cluster.Stack{{Role: "eng", Static: true}}, Resources: cluster.Resources{CPU: 1200, Disk: 50}})}})
 	}
 	for _, f := range []cluster.FrameworkID{"services", "jobs"} {
-		out = append(out, core.PutFramework{Framework: cluster.Framework{ID: f, Roles: []cluster.Role{"*", "eng"}}})
+		out = append(out, core.PutFramework{Framework: cluster.Framework{ID: f, Roles: []cluster.Role{"*", "eng", "eng/db"}}})
 	}
 	return append(out,
 		core.PutService{Spec: cluster.ServiceSpec{ID: "s1", Pods: []cluster.PodSpec{{Name: "p", Count: 3, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalOnce)}}}}},
 		core.PutRun{Spec: cluster.RunSpec{ID: "r1", Service: "s1", Task: template("driver", cluster.GoalFinish)}})
+}
+
+// checkAgent verifies that nothing of an agent appears or vanishes but by its
+// registration: what is open and what is reserved are its total.
+func checkAgent(r *rapid.T, before, after *core.Agent) {
+	if before == nil || after == nil || after.Shrunk || !before.Info.Total.Equal(after.Info.Total) {
+		return
+	}
+	if free := after.FreePool(); after.Offerable() && !free.Flat().Plus(after.Allocated).Equal(after.Info.Total) {
+		r.Fatalf("agent %s: %v free and %s allocated are not its %s", after.Info.ID, free, after.Allocated, after.Info.Total)
+	}
 }
 
 // checkStep verifies what must be so of one Apply.
@@ -211,6 +315,9 @@ func checkStep(r *rapid.T, before, after *core.View, events []core.Event, effect
 		if n := after.Task(t.Spec.ID); t.Active() && n == nil {
 			r.Fatalf("active task %s vanished", t.Spec.ID)
 		}
+	}
+	for id := range map[cluster.AgentID]bool{"a1": true, "a2": true, "a3": true} {
+		checkAgent(r, before.Agent(id), after.Agent(id))
 	}
 	if core.Refused(events) != nil && len(events) == 1 {
 		for _, e := range effects {

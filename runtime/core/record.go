@@ -15,17 +15,54 @@ type Agent struct {
 	Since      cluster.Time       `json:"since"`           // since when it is in State; a re-registration counts
 	Allocated  cluster.Resources  `json:"allocated"`       // what its active tasks hold
 	Tasks      int                `json:"tasks,omitempty"` // how many tasks are active on it
-	// Shrunk is set while its tasks hold more than it has, which happens when
-	// it registers again with less. It gets no offer until it fits again.
+	// Shrunk is set while its tasks hold, and reservations keep, more than it
+	// has, which happens when it registers again with less. It gets no offer
+	// until it fits again.
 	Shrunk bool `json:"shrunk,omitempty"`
+	// Reserved is all that is reserved on it: the static reservations it
+	// registered with, as operations changed them, and the dynamic ones.
+	Reserved    cluster.Reserves        `json:"reserved,omitempty"`
+	Held        cluster.Reserves        `json:"held,omitempty"`        // the part of Reserved that its active tasks hold
+	Deactivated bool                    `json:"deactivated,omitempty"` // an operator wants no more tasks on it
+	Drain       *Drain                  `json:"drain,omitempty"`       // it is being emptied, or is empty; nil: neither
+	Maintenance *cluster.Unavailability `json:"maintenance,omitempty"` // when it is planned to be away
 }
 
-// Free is what no active task holds; nothing when the agent is not active.
-func (a *Agent) Free() cluster.Resources {
-	if a.State != cluster.AgentActive || a.Shrunk {
-		return cluster.Resources{}
+// Offerable reports whether an agent can be offered: it is in touch, is not
+// deactivated or drained, and its tasks fit.
+func (a *Agent) Offerable() bool {
+	return a.State == cluster.AgentActive && !a.Shrunk && !a.Deactivated && a.Drain == nil
+}
+
+// Free is what is not reserved and no active task holds; nothing when the agent
+// cannot be offered.
+func (a *Agent) Free() cluster.Resources { return a.FreePool().Open }
+
+// FreePool is what no active task holds; nothing when the agent cannot be offered.
+func (a *Agent) FreePool() cluster.Pool {
+	if !a.Offerable() {
+		return cluster.Pool{}
 	}
-	return a.Info.Total.Minus(a.Allocated)
+	return a.unheld()
+}
+
+// unheld is what no active task holds.
+func (a *Agent) unheld() cluster.Pool {
+	p := cluster.Pool{Open: a.Info.Total.Minus(a.Allocated)}
+	if len(a.Reserved) > 0 {
+		p.Reserved = a.Reserved.Minus(a.Held)
+		p.Open = p.Open.Minus(p.Reserved.Flat())
+	}
+	return p
+}
+
+// shrunk reports whether an agent has less than its tasks hold and is reserved.
+func (a *Agent) shrunk() bool {
+	need := a.Allocated
+	if len(a.Reserved) > 0 {
+		need = need.Plus(a.Reserved.Minus(a.Held).Flat())
+	}
+	return cluster.Fits(a.Info.Total, need) != nil
 }
 
 // Framework is a framework as the master knows it.
@@ -122,6 +159,7 @@ type Usage struct {
 	CPU       int64               `json:"cpu_milli"`
 	Mem       int64               `json:"mem_bytes"`
 	Disk      int64               `json:"disk_bytes"`
+	GPUs      int64               `json:"gpus,omitempty"`
 	Tasks     int                 `json:"tasks"`
 }
 
@@ -140,6 +178,8 @@ const (
 	MaxMessage = 1024
 	// MaxTasksPerAccept bounds the tasks of one AcceptOffers.
 	MaxTasksPerAccept = 1000
+	// MaxAgents is how many agents are known at most, gone ones too.
+	MaxAgents = 100_000
 	// MaxInstances bounds the instances of one service, over all its pods.
 	MaxInstances = 10_000
 )

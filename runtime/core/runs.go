@@ -12,7 +12,7 @@ func (s *State) putRun(c PutRun) {
 	case s.v.Run(id) != nil:
 		s.refuse(CodeExists, where, "run %q exists already", id)
 		return
-	case c.Spec.Role != "" && !isRole(c.Spec.Role):
+	case c.Spec.Role != "" && !cluster.ValidRole(c.Spec.Role):
 		s.refuse(CodeInvalid, where, "run %q: role %q is malformed", id, c.Spec.Role)
 		return
 	}
@@ -62,7 +62,7 @@ func (s *State) endRunEarly(old *Run) {
 	}
 	s.v.runs.put(string(r.Spec.ID), &r)
 	if t := s.v.Task(r.Task); t != nil && t.Active() {
-		s.markKilling(t, killGrace(t.Spec, 0), "")
+		s.markKilling(t, s.cappedGrace(t, 0), "")
 	}
 }
 

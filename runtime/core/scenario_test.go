@@ -41,6 +41,14 @@ func (e *env) run(d *datadriven.TestData) string {
 		return ""
 	case "show":
 		return e.show(text(d, "of", ""))
+	case "reconcile":
+		return e.reconcile(d)
+	case "due":
+		var b strings.Builder
+		for _, c := range e.state.View().Due(e.at) {
+			fmt.Fprintf(&b, "%s %+v\n", c.Kind(), c)
+		}
+		return b.String()
 	case "pending":
 		return effects(e.state.View().Pending(cluster.AgentID(text(d, "agent", ""))))
 	case "restore":
@@ -53,7 +61,13 @@ func (e *env) run(d *datadriven.TestData) string {
 		e.state = s
 		return fmt.Sprintf("index %d, same hash: %t\n", s.Index(), same)
 	}
-	return e.apply(command(e.t, d))
+	c := command(e.t, d)
+	if a, ok := c.(core.AcceptOffers); ok && d.HasArg("all") {
+		free := e.state.View().Agent(a.Agent).FreePool()
+		a.Offered, a.OfferedReserved = free.Open, free.Reserved
+		c = a
+	}
+	return e.apply(c)
 }
 
 func (e *env) apply(c core.Command) string {
@@ -82,9 +96,39 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 	case "gone":
 		return core.AgentGone{Agent: agent, Principal: "admin"}
 	case "framework":
-		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: roles(d), Principal: text(d, "principal", "")}}
+		return core.PutFramework{Framework: cluster.Framework{ID: framework, Roles: roles(d), Principal: text(d, "principal", ""),
+			FailoverTimeout: cluster.Millis(number(d, "timeout", 0))}}
 	case "disconnect":
 		return core.DisconnectFramework{Framework: framework}
+	case "expire":
+		return core.ExpireFramework{Framework: framework, Principal: "master"}
+	case "drain":
+		return core.DrainAgent{Agent: agent, Deadline: cluster.Time(number(d, "deadline", 0)), MaxGrace: cluster.Millis(number(d, "grace", 0)), MarkGone: d.HasArg("gone")}
+	case "expire-drain":
+		return core.ExpireDrain{Agent: agent, Principal: "master"}
+	case "deactivate":
+		return core.DeactivateAgent{Agent: agent}
+	case "reactivate":
+		return core.ReactivateAgent{Agent: agent}
+	case "maintenance":
+		c := core.PutMaintenance{}
+		for _, a := range list(d, "agents") {
+			c.Agents = append(c.Agents, cluster.AgentID(a))
+		}
+		if d.HasArg("start") {
+			c.Window = &cluster.Unavailability{Start: cluster.Time(number(d, "start", 0)), Duration: cluster.Millis(number(d, "duration", 0))}
+		}
+		return c
+	case "operate":
+		c := core.OperateAgent{Agent: agent, Principal: "admin"}
+		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+			c.Operations = append(c.Operations, operation(t, strings.Fields(line)))
+		}
+		return c
+	case "quota":
+		return quota(t, d)
+	case "weight":
+		return core.PutWeights{Weights: []core.Weight{{Role: cluster.Role(text(d, "role", "")), Weight: number(d, "weight", 0)}}}
 	case "remove-framework":
 		return core.RemoveFramework{Framework: framework}
 	case "accept":
@@ -111,6 +155,16 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 func register(d *datadriven.TestData, agent cluster.AgentID) core.Command {
 	c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
 		Total: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}}
+	for _, v := range list(d, "volumes") { // role:id
+		role, id, _ := strings.Cut(v, ":")
+		c.Volumes = append(c.Volumes, cluster.VolumeName{Role: cluster.Role(role), ID: id})
+	}
+	if has := strings.TrimSpace(d.Input); has != "" { // all it has, in the text form of Mesos
+		var err error
+		if c.Agent.Total, c.Agent.Reserved, err = cluster.ParseResources(has); err != nil {
+			panic(err)
+		}
+	}
 	for _, r := range list(d, "tasks") { // task:state[:uuid[:seq[:ready]]]
 		p := strings.Split(r, ":")
 		st := cluster.TaskStatus{Task: cluster.TaskID(p[0]), State: cluster.TaskState(p[1])}
@@ -143,8 +197,11 @@ func roles(d *datadriven.TestData) []cluster.Role {
 func accept(t *testing.T, d *datadriven.TestData, agent cluster.AgentID, framework cluster.FrameworkID) core.Command {
 	c := core.AcceptOffers{Framework: framework, Role: cluster.Role(text(d, "role", "*")), Agent: agent,
 		Offered: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}
+	c.AllOrNone = d.HasArg("all-or-none")
 	for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
-		if line != "" {
+		if words := strings.Fields(line); len(words) > 0 && slices.Contains([]string{"RESERVE", "UNRESERVE", "CREATE", "DESTROY", "MAGIC"}, words[0]) {
+			c.Operations = append(c.Operations, operation(t, words))
+		} else if line != "" {
 			c.Tasks = append(c.Tasks, spec(t, c.Framework, c.Role, line))
 		}
 	}
@@ -201,6 +258,14 @@ func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line s
 			s.Index = int(n)
 		case "run":
 			s.Run = cluster.RunID(v)
+		case "gets": // all its resources, in the text form of Mesos
+			s.Resources = amount(t, v)
+		case "from": // stack=amount: a part of them out of a reservation
+			st, of, _ := strings.Cut(v, "=")
+			s.Reserved = s.Reserved.Plus(cluster.Reserves{{Stack: stack(st, "dba"), Resources: amount(t, of)}})
+		case "volume": // stack=id:size
+			st, of, _ := strings.Cut(v, "=")
+			s.Reserved = s.Reserved.Plus(cluster.Reserves{{Stack: stack(st, "dba"), Volumes: []cluster.Volume{*volume(of, "dba")}}})
 		case "goal":
 			s.Goal = cluster.Goal(v)
 		case "image":
@@ -219,6 +284,76 @@ func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line s
 		}
 	}
 	return s
+}
+
+// operation reads "RESERVE stack amount", "UNRESERVE stack amount",
+// "CREATE stack id:size" or "DESTROY stack id"; "by=" is the principal.
+func operation(t *testing.T, words []string) cluster.Operation {
+	t.Helper()
+	by := "dba"
+	if last, ok := strings.CutPrefix(words[len(words)-1], "by="); ok {
+		by = last
+	}
+	o := cluster.Operation{ID: "op", Kind: cluster.OperationKind(words[0]), Stack: stack(words[1], by)}
+	switch o.Kind {
+	case cluster.OpCreate, cluster.OpDestroy:
+		o.Volume = volume(words[2], by)
+	default:
+		o.Resources = amount(t, words[2])
+	}
+	return o
+}
+
+// volume reads "id:size".
+func volume(s, by string) *cluster.Volume {
+	id, size, _ := strings.Cut(s, ":")
+	n, _ := strconv.ParseInt(size, 10, 64)
+	return &cluster.Volume{ID: id, Path: "data", Size: n << 20, Principal: by}
+}
+
+// stack reads "eng!,eng/db": layers, a static one marked by "!"; "" is none.
+func stack(s, by string) cluster.Stack {
+	var out cluster.Stack
+	for _, role := range strings.Split(s, ",") {
+		name, static := strings.CutSuffix(role, "!")
+		r := cluster.Reservation{Role: cluster.Role(name), Static: static}
+		if !static {
+			r.Principal = by
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func amount(t *testing.T, s string) cluster.Resources {
+	t.Helper()
+	r, _, err := cluster.ParseResources(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func quota(t *testing.T, d *datadriven.TestData) core.Command {
+	q := cluster.Quota{Role: cluster.Role(text(d, "role", "")), Guarantee: amount(t, text(d, "guarantee", "")).Scalars()}
+	if d.HasArg("limit") { // cpus only; the rest has none
+		q.Limit = &cluster.Scalars{CPU: number(d, "limit", 0), Mem: cluster.Unlimited, Disk: cluster.Unlimited, GPUs: cluster.Unlimited}
+	}
+	return core.PutQuota{Quotas: []cluster.Quota{q}, Force: d.HasArg("force")}
+}
+
+// reconcile asks for tasks named task@agent, or for all.
+func (e *env) reconcile(d *datadriven.TestData) string {
+	var questions []core.TaskQuestion
+	for _, q := range list(d, "tasks") {
+		task, agent, _ := strings.Cut(q, "@")
+		questions = append(questions, core.TaskQuestion{Task: cluster.TaskID(task), Agent: cluster.AgentID(agent)})
+	}
+	var b strings.Builder
+	for _, st := range e.state.View().Reconcile(cluster.FrameworkID(text(d, "framework", "services")), questions...) {
+		fmt.Fprintf(&b, "%s on %q %s %s %q at %d\n", st.Task, st.Agent, st.State, st.Reason, st.UUID, st.At)
+	}
+	return b.String()
 }
 
 func template(name string, goal cluster.Goal) cluster.TaskTemplate {

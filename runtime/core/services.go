@@ -86,7 +86,7 @@ func invalidService(c PutService) string {
 	if !isLabel(string(sp.ID), maxName) || sp.ID[0] < 'a' || sp.ID[0] > 'z' {
 		return "its id is not a letter and up to 62 more of a-z, 0-9 and -"
 	}
-	if sp.Role != "" && !isRole(sp.Role) {
+	if sp.Role != "" && !cluster.ValidRole(sp.Role) {
 		return fmt.Sprintf("role %q is malformed", sp.Role)
 	}
 	if c.Installation != nil && c.Installation.ID != sp.ID {
@@ -136,12 +136,13 @@ func invalidTemplate(t cluster.TaskTemplate) string {
 	switch {
 	case t.Container.Image == "":
 		return "it names no image"
-	case r.CPU < 0 || r.Mem < 0 || r.Disk < 0 || r.CPU == 0 && r.Mem == 0:
-		return fmt.Sprintf("it must ask for cpus or memory and for nothing negative, not for %s", r)
-	case r.CPU > maxAmount || r.Mem > maxAmount || r.Disk > maxAmount:
-		return fmt.Sprintf("it asks for more than any machine has: %s", r)
+	case r.CPU == 0 && r.Mem == 0:
+		return fmt.Sprintf("it must ask for cpus or memory, not for %s", r)
 	case t.Goal != cluster.GoalRunning && t.Goal != cluster.GoalFinish && t.Goal != cluster.GoalOnce:
 		return fmt.Sprintf("goal %q is none of RUNNING, FINISH and ONCE", t.Goal)
+	}
+	if err := r.Validate(); err != nil {
+		return "its resources: " + err.Error()
 	}
 	return ""
 }
@@ -258,12 +259,11 @@ func (s *State) instanceEnded(t *cluster.Task) {
 
 // faultless reports whether an ending tells nothing about the task itself.
 func faultless(st cluster.TaskStatus) bool {
-	if st.State != cluster.TaskLost {
-		return false
-	}
-	switch st.Reason {
-	case cluster.ReasonAgentGone, cluster.ReasonAgentRestarted, cluster.ReasonInvalidOffers:
+	switch st.State {
+	case cluster.TaskDropped, cluster.TaskGone, cluster.TaskGoneByOperator:
 		return true
+	case cluster.TaskLost:
+		return st.Reason == cluster.ReasonAgentRestarted
 	}
 	return false
 }

@@ -12,20 +12,23 @@ import (
 )
 
 // SnapshotVersion is the version of the form that Snapshot writes. Restore
-// reads this one only: a snapshot is a short cut, the log before it is gone.
-const SnapshotVersion = 1
+// reads it and all before it: a snapshot is a short cut, the log before it is
+// gone. Version 2 came with quotas and weights.
+const SnapshotVersion = 2
 
 // image is the form of a snapshot. What the indexes hold is not in it.
 type image struct {
-	Version    int             `json:"version"`
-	Index      int64           `json:"index"`
-	At         cluster.Time    `json:"at"`
-	Agents     []*Agent        `json:"agents"`
-	Frameworks []*Framework    `json:"frameworks"`
-	Services   []*Service      `json:"services"`
-	Instances  []instanceImage `json:"instances"`
-	Runs       []*Run          `json:"runs"`
-	Tasks      []*cluster.Task `json:"tasks"`
+	Version    int              `json:"version"`
+	Index      int64            `json:"index"`
+	At         cluster.Time     `json:"at"`
+	Agents     []*Agent         `json:"agents"`
+	Frameworks []*Framework     `json:"frameworks"`
+	Services   []*Service       `json:"services"`
+	Instances  []instanceImage  `json:"instances"`
+	Runs       []*Run           `json:"runs"`
+	Tasks      []*cluster.Task  `json:"tasks"`
+	Quotas     []*cluster.Quota `json:"quotas"`
+	Weights    []Weight         `json:"weights"`
 }
 
 type instanceImage struct {
@@ -88,6 +91,8 @@ func (v *View) write(w io.Writer) {
 	})
 	list(text, put, "runs", v.runs.values())
 	list(text, put, "tasks", v.tasks.values())
+	list(text, put, "quotas", v.quotas.values())
+	list(text, put, "weights", v.weights.values())
 	text("}\n")
 }
 
@@ -110,16 +115,22 @@ func Restore(data []byte) (*State, error) {
 	if err := json.Unmarshal(data, &im); err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	if im.Version != SnapshotVersion {
-		return nil, fmt.Errorf("snapshot: version %d, this program reads %d; run the version that wrote it", im.Version, SnapshotVersion)
+	if im.Version < 1 || im.Version > SnapshotVersion {
+		return nil, fmt.Errorf("snapshot: version %d, this program reads 1 to %d; run the version that wrote it", im.Version, SnapshotVersion)
 	}
 	s := New()
 	s.v.index, s.v.at = im.Index, im.At
 	for _, a := range im.Agents {
-		// Allocated and Tasks are counted again as the tasks come.
+		// Allocated, Held and Tasks are counted again as the tasks come.
 		n := *a
-		n.Allocated, n.Tasks = cluster.Resources{}, 0
+		n.Allocated, n.Held, n.Tasks = cluster.Resources{}, nil, 0
 		s.putAgent(nil, &n)
+	}
+	for _, q := range im.Quotas {
+		s.v.quotas.put(string(q.Role), q)
+	}
+	for _, w := range im.Weights {
+		s.v.weights.put(string(w.Role), w)
 	}
 	for _, f := range im.Frameworks {
 		s.v.frameworks.put(string(f.Info.ID), f)

@@ -103,6 +103,10 @@ func (s *State) setStatus(old *cluster.Task, st cluster.TaskStatus) *cluster.Tas
 	}
 	if st.State.Terminal() {
 		t.Ended = s.v.at
+		if st.State == cluster.TaskKilled && st.Reason == "" {
+			t.Status.Reason = t.KillReason
+			t.History[len(t.History)-1] = t.Status
+		}
 	}
 	s.putTask(old, &t)
 	s.emit(taskEvent(EventTaskUpdated, &t))
@@ -123,6 +127,7 @@ func (s *State) taskEnded(t *cluster.Task) {
 	}
 	s.dropFramework(t.Spec.Framework)
 	s.trimEnded(t.Spec.Service)
+	s.settleDrain(t.Agent)
 }
 
 func (s *State) killTask(c KillTask) {
@@ -136,18 +141,21 @@ func (s *State) killTask(c KillTask) {
 	case c.Grace < 0:
 		s.refuse(CodeInvalid, where, "task %q: grace of %d ms is negative", c.Task, c.Grace)
 	default:
-		s.markKilling(t, killGrace(t.Spec, c.Grace), "")
+		s.markKilling(t, s.cappedGrace(t, c.Grace), "")
 	}
 }
 
 // markKilling asks a task to end, now or when its agent is back.
 func (s *State) markKilling(old *cluster.Task, grace cluster.Millis, reason cluster.Reason) {
-	if old.Killing && old.KillGrace == grace {
+	if old.Killing && old.KillGrace == grace && (reason == "" || old.KillReason == reason) {
 		s.orderKill(old)
 		return
 	}
 	t := *old
 	t.Killing, t.KillGrace = true, grace
+	if reason != "" {
+		t.KillReason = reason
+	}
 	s.putTask(old, &t)
 	e := taskEvent(EventTaskKilling, &t)
 	e.Reason = reason

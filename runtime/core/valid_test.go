@@ -18,7 +18,7 @@ func TestNames(t *testing.T) {
 		{"task id", isTaskID, []string{"spark.worker-0.worker.7", strings.Repeat("a", 200)},
 			[]string{"", ".", "..", "a/b", "a b", "A", strings.Repeat("a", 201)}},
 		{"id", isID, []string{"a", "Größe", "a b", "0001-framework"}, []string{"", "a\nb", "a\x00b", "a\x7f", "\xff", strings.Repeat("a", 201)}},
-		{"role", func(s string) bool { return isRole(cluster.Role(s)) }, []string{"*", "a", "a/b/c", "a-b", "a.b"},
+		{"role", func(s string) bool { return cluster.ValidRole(cluster.Role(s)) }, []string{"*", "a", "a/b/c", "a-b", "a.b"},
 			[]string{"", "/", "/a", "a/", "a//b", ".", "..", "a/..", "a/*", "-a", "a b", "a\tb", strings.Repeat("a", 201)}},
 	} {
 		for _, s := range c.good {
@@ -30,27 +30,6 @@ func TestNames(t *testing.T) {
 			if c.ok(s) {
 				t.Errorf("%s %q is taken", c.what, s)
 			}
-		}
-	}
-}
-
-func TestCanonical(t *testing.T) {
-	for _, c := range []struct {
-		ports cluster.Ports
-		want  bool
-	}{
-		{nil, true},
-		{cluster.Ports{{Lo: 1, Hi: 1}}, true},
-		{cluster.Ports{{Lo: 1, Hi: 2}, {Lo: 4, Hi: 65535}}, true},
-		{cluster.Ports{{Lo: 0, Hi: 2}}, false},
-		{cluster.Ports{{Lo: 3, Hi: 2}}, false},
-		{cluster.Ports{{Lo: 1, Hi: 2}, {Lo: 3, Hi: 4}}, false},
-		{cluster.Ports{{Lo: 1, Hi: 5}, {Lo: 4, Hi: 6}}, false},
-		{cluster.Ports{{Lo: 4, Hi: 6}, {Lo: 1, Hi: 2}}, false},
-		{cluster.Ports{{Lo: 1, Hi: 65535}, {Lo: 65535, Hi: 65535}}, false},
-	} {
-		if got := canonical(c.ports); got != c.want {
-			t.Errorf("canonical(%s) = %t, want %t", c.ports, got, c.want)
 		}
 	}
 }

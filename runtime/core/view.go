@@ -11,19 +11,21 @@ import (
 type View struct {
 	index      int64
 	at         cluster.Time
-	agents     table[*Agent]        // by agent
-	frameworks table[*Framework]    // by framework
-	tasks      table[*cluster.Task] // by task
-	byAgent    table[*cluster.Task] // active tasks, by agent and task
-	byService  table[*cluster.Task] // by service and task
-	ended      table[*cluster.Task] // ended tasks, by time of ending and task
-	endedOf    table[*cluster.Task] // the same of one service: by service, time of ending and task
-	services   table[*Service]      // by service
-	instances  table[*Instance]     // by service and instance key
-	runs       table[*Run]          // by run
-	endedRuns  table[*Run]          // by time of ending and run
-	usage      table[*Usage]        // by role and framework
-	total      Usage                // of all agents that are not gone: the cluster's size
+	agents     table[*Agent]         // by agent
+	frameworks table[*Framework]     // by framework
+	tasks      table[*cluster.Task]  // by task
+	byAgent    table[*cluster.Task]  // active tasks, by agent and task
+	byService  table[*cluster.Task]  // by service and task
+	ended      table[*cluster.Task]  // ended tasks, by time of ending and task
+	endedOf    table[*cluster.Task]  // the same of one service: by service, time of ending and task
+	services   table[*Service]       // by service
+	instances  table[*Instance]      // by service and instance key
+	runs       table[*Run]           // by run
+	endedRuns  table[*Run]           // by time of ending and run
+	usage      table[*Usage]         // by role and framework
+	quotas     table[*cluster.Quota] // by role
+	weights    table[Weight]         // by role
+	total      Usage                 // of all agents that are not gone: the cluster's size
 }
 
 // Index is the number of commands applied.
@@ -114,6 +116,15 @@ func (v *View) Runs() iter.Seq[*Run] { return v.runs.values() }
 // Usage yields what frameworks hold under roles, in order of role and framework.
 func (v *View) Usage() iter.Seq[*Usage] { return v.usage.values() }
 
+// Quota gives the quota of a role, nil when it has none.
+func (v *View) Quota(role cluster.Role) *cluster.Quota { return at(&v.quotas, string(role)) }
+
+// Quotas yields the quotas in order of their roles.
+func (v *View) Quotas() iter.Seq[*cluster.Quota] { return v.quotas.values() }
+
+// Weights yields the weights in order of their roles.
+func (v *View) Weights() iter.Seq[Weight] { return v.weights.values() }
+
 // Total is the sum of what all agents that are not gone have; only its
 // amounts mean something.
 func (v *View) Total() Usage { return v.total }
@@ -153,6 +164,7 @@ func (v *View) freeze() *View {
 		byAgent: v.byAgent.freeze(), byService: v.byService.freeze(), ended: v.ended.freeze(), endedOf: v.endedOf.freeze(),
 		services: v.services.freeze(), instances: v.instances.freeze(),
 		runs: v.runs.freeze(), endedRuns: v.endedRuns.freeze(), usage: v.usage.freeze(),
+		quotas: v.quotas.freeze(), weights: v.weights.freeze(),
 	}
 }
 

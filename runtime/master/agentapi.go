@@ -14,7 +14,8 @@ import (
 	"github.com/universe-dcos/universe/runtime/master/pki"
 )
 
-// Handler serves agents: the three paths of cluster.PathSession and its like.
+// Handler serves agents: the three paths of cluster.PathSession and its like,
+// and the two by which they get certificates (pki.PathJoin, pki.PathRenew).
 // Its server asks for client certificates (pki.MasterServer) and sets no write
 // time-out, since a session lasts; the handler bounds each write itself.
 func (m *Master) Handler() http.Handler {
@@ -22,6 +23,8 @@ func (m *Master) Handler() http.Handler {
 	mux.HandleFunc("POST "+cluster.PathSession, m.serveSession)
 	mux.HandleFunc("POST "+cluster.PathUpdates, m.serveUpdates)
 	mux.HandleFunc("POST "+cluster.PathHeartbeat, m.serveHeartbeat)
+	mux.HandleFunc("POST "+pki.PathJoin, m.serveJoin)
+	mux.HandleFunc("POST "+pki.PathRenew, m.serveRenew)
 	return mux
 }
 
@@ -63,6 +66,9 @@ func (m *Master) serveSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	agent, err := m.speaker(r, hello.Agent.ID)
+	if err == nil {
+		err = implausible(m.View(), &hello)
+	}
 	if err != nil {
 		m.log.Warn("agent refused", "agent", hello.Agent.ID, "remote", r.RemoteAddr, "err", err)
 		problem.Write(w, err)
@@ -129,14 +135,23 @@ func (m *Master) serveUpdates(w http.ResponseWriter, r *http.Request) {
 		answer(w, err)
 		return
 	}
+	if n := len(updates.Statuses); n > MaxUpdates {
+		problem.Write(w, problem.New(problem.TooLarge, "%d reports in one message, over the limit of %d", n, MaxUpdates))
+		return
+	}
 	cmds := make([]core.Command, len(updates.Statuses))
 	for i, st := range updates.Statuses {
 		st.Agent = agent
 		cmds[i] = core.UpdateTask{Status: st, Principal: "agent:" + string(agent)}
 	}
-	if err := m.submitAll(r.Context(), cmds); err != nil {
+	refused, err := m.submitAll(r.Context(), cmds)
+	if err != nil {
 		problem.Write(w, err)
 		return
+	}
+	// They are in the log and acknowledged: the agent need not hear it.
+	for _, err := range refused {
+		m.log.Warn("report refused", "agent", agent, "err", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -170,6 +185,11 @@ func (m *Master) inSession(r *http.Request, id string) (cluster.AgentID, error) 
 		return "", errNotCurrent
 	}
 	return agent, nil
+}
+
+func writeJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body) // whoever asked has gone: nobody to tell
 }
 
 // answer writes err; a session that is not current is 410, as the protocol says.

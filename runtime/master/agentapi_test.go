@@ -101,8 +101,8 @@ func TestAgentIdentity(t *testing.T) {
 	}
 	nobody := s.as(t, "a1")
 	nobody.Transport.(*http.Transport).TLSClientConfig.Certificates = nil
-	if status, err := post(nobody, cluster.PathSession, hello); err == nil {
-		t.Errorf("without a certificate: %d", status)
+	if status, err := post(nobody, cluster.PathSession, hello); err != nil || status != http.StatusUnauthorized {
+		t.Errorf("without a certificate: %d, %v", status, err)
 	}
 	if s.rig.master.View().Agent("a1") != nil {
 		t.Fatal("a1 is registered though it never spoke")

@@ -77,8 +77,10 @@ func obedient(ctx context.Context, m *Master, s *session) {
 			st.UUID = string(st.Task) + string(st.State)
 			cmds = append(cmds, core.UpdateTask{Status: st})
 		}
-		for len(cmds) > 0 && m.submitAll(ctx, cmds) != nil && ctx.Err() == nil {
-			// The inbox was full: agents try again too.
+		for len(cmds) > 0 && ctx.Err() == nil {
+			if _, err := m.submitAll(ctx, cmds); err == nil {
+				break
+			} // else the inbox was full: agents try again too
 		}
 	}
 }

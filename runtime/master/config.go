@@ -24,6 +24,13 @@ const (
 	// MaxSessionOrders is how many orders wait for an agent that reads too
 	// slowly before its session is ended; it registers again then.
 	MaxSessionOrders = 65_536
+	// MaxFrameworkEvents is how many offers and updates wait for a framework
+	// that reads too slowly before its session is ended.
+	MaxFrameworkEvents = 131_072
+	// MaxFrameworks is how many frameworks there are, those that are away too.
+	MaxFrameworks = 4096
+	// MaxUpdates is how many reports an agent sends in one message.
+	MaxUpdates = 1000
 	// SnapshotEvery is how many commands are applied between two snapshots.
 	SnapshotEvery = 8192
 	// RestartGrace is how long after its start a master waits for agents it
@@ -48,6 +55,8 @@ type Config struct {
 	// AgentTLS is the configuration with which the API of an agent is called;
 	// nil: plain HTTP.
 	AgentTLS func(cluster.AgentID) *tls.Config
+	// Join lets machines join with tokens; nil: none can.
+	Join *JoinConfig
 	// TrustHello believes an agent's word about who it is, on connections
 	// without a certificate. For tests and benchmarks on one machine only.
 	TrustHello bool

@@ -14,8 +14,8 @@ import (
 	"github.com/universe-dcos/universe/runtime/service/sched"
 )
 
-// framework is a built-in one: it answers offers by a pure function.
-type framework struct {
+// resident is a framework inside the master: it answers offers by a pure function.
+type resident struct {
 	id   cluster.FrameworkID
 	name string
 	step func(cluster.Time, *core.View, []cluster.Offer) sched.Result
@@ -28,7 +28,7 @@ type framework struct {
 // any framework uses.
 type builtin struct {
 	alloc      *alloc.Allocator
-	frameworks []*framework
+	frameworks []*resident
 	wake       cluster.Time // when a framework wants to be stepped; 0: never
 }
 
@@ -37,8 +37,8 @@ func newBuiltin() *builtin {
 	_, _ = rand.Read(seed) // never fails (crypto/rand since Go 1.24)
 	return &builtin{
 		alloc: alloc.New(alloc.Config{Name: hex.EncodeToString(seed[:4]), Seed: binary.LittleEndian.Uint64(seed[4:])}),
-		frameworks: []*framework{
-			{id: service.Framework, name: "services", step: service.Step},
+		frameworks: []*resident{
+			{id: service.Framework, name: "services", step: new(service.Stepper).Step},
 			{id: job.Framework, name: "jobs", step: job.Step},
 		},
 	}
@@ -52,7 +52,13 @@ const refuseAway = alloc.DefaultInterval
 // next round's.
 func (l *loop) schedule() []request {
 	b, view, t := l.built, l.state.View(), now()
-	b.alloc.Expire(t)
+	expired := b.alloc.Expire(t)
+	for _, o := range expired {
+		// Silence is a refusal: else who never answers, and so never holds much,
+		// is the first to be offered the same again for ever.
+		b.alloc.Decline(t, o, alloc.DefaultOfferTimeout)
+	}
+	l.rescind(expired)
 	b.wake = 0
 	results := make([]sched.Result, len(b.frameworks))
 	var own []request
@@ -64,7 +70,9 @@ func (l *loop) schedule() []request {
 	if len(own) > 0 {
 		return own // subscribed first: offers come in the next round
 	}
-	made, _ := b.alloc.Cycle(t, view)
+	made, rescinded := b.alloc.Cycle(t, view)
+	l.rescind(rescinded)
+	l.give(made, t)
 	for i, f := range b.frameworks {
 		if offers := l.offersOf(f, made, t); len(offers) > 0 {
 			results[i] = f.step(t, view, offers)
@@ -78,7 +86,7 @@ func (l *loop) schedule() []request {
 }
 
 // subscribe subscribes a framework, when it is not, under all roles that it wants.
-func (f *framework) subscribe(view *core.View, wanted []cluster.Role) []request {
+func (f *resident) subscribe(view *core.View, wanted []cluster.Role) []request {
 	info := cluster.Framework{ID: f.id, Name: f.name, Principal: "master", Roles: []cluster.Role{cluster.DefaultRole}}
 	known := view.Framework(f.id)
 	if known != nil {
@@ -94,11 +102,11 @@ func (f *framework) subscribe(view *core.View, wanted []cluster.Role) []request 
 		return nil
 	}
 	slices.Sort(info.Roles)
-	return []request{{cmd: core.PutFramework{Framework: info, Principal: "master"}}}
+	return []request{{cmd: core.PutFramework{Framework: info, Principal: "master"}, own: true}}
 }
 
 // express tells the allocator under which roles a framework wants offers.
-func (b *builtin) express(f *framework, view *core.View, r sched.Result) {
+func (b *builtin) express(f *resident, view *core.View, r sched.Result) {
 	known := view.Framework(f.id)
 	if known == nil {
 		return
@@ -116,7 +124,7 @@ func (b *builtin) express(f *framework, view *core.View, r sched.Result) {
 }
 
 // offersOf picks a framework's offers. Those of agents that are away go back.
-func (l *loop) offersOf(f *framework, made []cluster.Offer, t cluster.Time) []cluster.Offer {
+func (l *loop) offersOf(f *resident, made []cluster.Offer, t cluster.Time) []cluster.Offer {
 	var out []cluster.Offer
 	for _, o := range made {
 		if o.Framework != f.id {
@@ -133,7 +141,7 @@ func (l *loop) offersOf(f *framework, made []cluster.Offer, t cluster.Time) []cl
 
 // makeCalls makes a framework's calls: at once where they touch offers only, as
 // commands of the next round where they change the state.
-func (l *loop) makeCalls(f *framework, calls []sched.Call, t cluster.Time) []request {
+func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []request {
 	var own []request
 	by := "framework:" + string(f.id)
 	for _, call := range calls {
@@ -143,11 +151,11 @@ func (l *loop) makeCalls(f *framework, calls []sched.Call, t cluster.Time) []req
 		case sched.Decline:
 			l.decline(f.id, c.Offer, c.RefuseFor, t)
 		case sched.Kill:
-			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}})
+			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, own: true})
 		case sched.Forget:
-			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}})
+			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}, own: true})
 		case sched.Cancel:
-			own = append(own, request{cmd: core.CancelRun{Run: c.Run, Principal: by}})
+			own = append(own, request{cmd: core.CancelRun{Run: c.Run, Principal: by}, own: true})
 		}
 	}
 	return own
@@ -160,10 +168,17 @@ func (l *loop) accept(id cluster.FrameworkID, c sched.Accept, by string) []reque
 		return nil
 	}
 	cmd := core.AcceptOffers{Framework: id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks, Principal: by}
-	for _, o := range offers {
-		cmd.Offered = cmd.Offered.Plus(o.Resources)
+	pool := poolOf(offers)
+	cmd.Offered, cmd.OfferedReserved = pool.Open, pool.Reserved
+	return []request{{cmd: cmd, own: true}}
+}
+
+// poolOf is all that offers of one agent hold.
+func poolOf(offers []cluster.Offer) (p cluster.Pool) {
+	for i := range offers {
+		p = p.Plus(offers[i].Pool())
 	}
-	return []request{{cmd: cmd}}
+	return p
 }
 
 func (l *loop) decline(id cluster.FrameworkID, offer cluster.OfferID, refuse cluster.Millis, t cluster.Time) {

@@ -72,7 +72,7 @@ func TestSnapshot_isUsed(t *testing.T) {
 		return at
 	}
 	for saved() == 0 {
-		if err := r.master.submitAll(ctx, cmds); err != nil {
+		if _, err := r.master.submitAll(ctx, cmds); err != nil {
 			t.Fatal(err)
 		}
 	}

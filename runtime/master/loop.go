@@ -14,16 +14,18 @@ import (
 
 // loop is what Run owns alone.
 type loop struct {
-	m     *Master
-	state *core.State
-	built *builtin
+	m       *Master
+	state   *core.State
+	built   *builtin
+	outside outside
 
 	started  time.Time
 	nextTick time.Time
 	snapAt   int64         // index of the latest snapshot asked for
 	snaps    chan snapshot // has room for one: the result of the snapshot being made
 	snapping bool
-	refused  int // of the frameworks' own commands in this round
+	refused  int      // of the built-in frameworks' commands in this round
+	later    []func() // what follows from this round's calls once it is applied
 }
 
 // snapshot is a state made into bytes beside the loop.
@@ -33,7 +35,7 @@ type snapshot struct {
 }
 
 func newLoop(m *Master, state *core.State) *loop {
-	return &loop{m: m, state: state, built: newBuiltin(), snapAt: state.Index(), snaps: make(chan snapshot, 1)}
+	return &loop{m: m, state: state, built: newBuiltin(), outside: outside{}, snapAt: state.Index(), snaps: make(chan snapshot, 1)}
 }
 
 // run is the loop.
@@ -62,14 +64,20 @@ func (l *loop) run(ctx context.Context) error {
 		} else if ctx.Err() != nil {
 			return nil
 		}
-		asked := len(own)
+		asked := 0
+		for i := range own {
+			if own[i].own {
+				asked++
+			}
+		}
 		l.refused = 0
 		if len(batch) > 0 {
-			if err := l.commit(ctx, l.fill(batch)); err != nil {
+			if err := l.commit(ctx, l.expand(l.fill(batch))); err != nil {
 				return err
 			}
 		}
-		own = l.silent()
+		own = append(l.silent(), l.departed()...)
+		l.flush()
 		if asked == 0 || l.refused < asked {
 			own = append(own, l.schedule()...)
 		} // else asking again at once would be refused again: wait for the next tick
@@ -101,7 +109,7 @@ func (l *loop) commit(ctx context.Context, batch []request) error {
 				if n > 0 {
 					break // it is refused in a piece of its own
 				}
-				batch[0].answer(outcome{err: problem.New(problem.TooLarge, "command %s of %d bytes is over the limit of %d", batch[0].cmd.Kind(), len(entry), core.MaxEntry)})
+				l.finish(&batch[0], outcome{err: problem.New(problem.TooLarge, "command %s of %d bytes is over the limit of %d", batch[0].cmd.Kind(), len(entry), core.MaxEntry)}, nil)
 				n = 1
 				break
 			}
@@ -130,7 +138,7 @@ func (l *loop) apply(ctx context.Context, at cluster.Time, batch []request, entr
 	}
 	if err != nil {
 		for i := range batch {
-			batch[i].answer(outcome{err: errUnavailable("the master's log cannot be written")})
+			l.finish(&batch[i], outcome{err: errUnavailable("the master's log cannot be written")}, nil)
 		}
 		return fmt.Errorf("append %d commands: %w", len(entries), err)
 	}
@@ -140,7 +148,7 @@ func (l *loop) apply(ctx context.Context, at cluster.Time, batch []request, entr
 	for i := range batch {
 		ev, ef := l.state.Apply(at, batch[i].cmd)
 		outcomes[i] = outcome{index: l.state.Index(), events: ev, err: refusal(ev)}
-		if batch[i].reply == nil && outcomes[i].err != nil {
+		if batch[i].own && outcomes[i].err != nil {
 			l.refused++
 		}
 		effects[i] = ef
@@ -151,13 +159,25 @@ func (l *loop) apply(ctx context.Context, at cluster.Time, batch []request, entr
 	for i := range batch {
 		l.perform(batch[i].session, outcomes[i], effects[i])
 	}
+	l.tell(events, view)
 	l.m.ring.add(events, view.Index())
 	l.report(events)
 	for i := range batch {
-		batch[i].answer(outcomes[i])
+		l.finish(&batch[i], outcomes[i], view)
 	}
 	l.startSnapshot(view)
 	return nil
+}
+
+// finish does what waits for a command to be applied, and answers.
+func (l *loop) finish(r *request, o outcome, view *core.View) {
+	if r.framework != nil && o.err == nil {
+		l.install(r.framework, view)
+	}
+	if r.then != nil {
+		r.then(o)
+	}
+	r.answer(o)
 }
 
 func (r request) answer(o outcome) {
@@ -222,7 +242,7 @@ func (l *loop) report(events []core.Event) {
 }
 
 // silent asks, once a tick, for the agents that were silent too long to be
-// marked unreachable.
+// marked unreachable, and for what absent and due give.
 func (l *loop) silent() []request {
 	t := time.Now()
 	if t.Before(l.nextTick) {
@@ -243,7 +263,7 @@ func (l *loop) silent() []request {
 			out = append(out, request{cmd: core.AgentUnreachable{Agent: a.Info.ID, Principal: "master"}})
 		}
 	}
-	return out
+	return append(append(out, l.absent(t)...), l.due(t)...)
 }
 
 // wakeAt is when the loop must go round though nothing came.

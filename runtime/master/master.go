@@ -22,17 +22,23 @@ type Master struct {
 	view     atomic.Pointer[core.View]
 	ring     *ring
 	sessions *sessions
+	joins    *joins
 	done     chan struct{} // closed when Run has returned
 	running  atomic.Bool
 
 	loop *loop // touched by Run only
 }
 
-// request is a command on its way to the loop.
+// request is a command, or a framework's calls, on its way to the loop; with
+// neither it only wakes the loop.
 type request struct {
-	cmd     core.Command
-	session *session       // of a registering agent
-	reply   chan<- outcome // nil when nobody waits; has room for one
+	cmd       core.Command
+	calls     *calling
+	session   *session          // of a registering agent
+	framework *frameworkSession // of a subscribing framework
+	own       bool              // a built-in framework asks
+	then      func(outcome)     // called by the loop once the command is applied
+	reply     chan<- outcome    // nil when nobody waits; has room for one
 }
 
 // outcome is what became of a command.
@@ -52,7 +58,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 	}
 	done := make(chan struct{})
 	m := &Master{cfg: cfg, log: cfg.Logger, inbox: make(chan request, MaxInbox), ring: newRing(done),
-		sessions: newSessions(), done: done}
+		sessions: newSessions(), joins: newJoins(), done: done}
 	state, err := m.replay(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("master: %w", err)
@@ -154,10 +160,9 @@ func (m *Master) open(ctx context.Context, cmd core.RegisterAgent, s *session) e
 }
 
 // submitAll puts commands into the log, in order, and waits for all of them.
-// What the state refuses is not an error.
-func (m *Master) submitAll(ctx context.Context, cmds []core.Command) error {
+// What the state refuses is in the log too; why, refused says.
+func (m *Master) submitAll(ctx context.Context, cmds []core.Command) (refused []error, firstErr error) {
 	replies := make([]chan outcome, 0, len(cmds))
-	var firstErr error
 	for _, cmd := range cmds {
 		reply := make(chan outcome, 1)
 		if firstErr = m.send(request{cmd: cmd, reply: reply}); firstErr != nil {
@@ -166,11 +171,15 @@ func (m *Master) submitAll(ctx context.Context, cmds []core.Command) error {
 		replies = append(replies, reply)
 	}
 	for _, reply := range replies {
-		if o := m.await(ctx, reply); o.err != nil && o.index == 0 && firstErr == nil {
+		switch o := m.await(ctx, reply); {
+		case o.err == nil:
+		case o.index != 0:
+			refused = append(refused, o.err)
+		case firstErr == nil:
 			firstErr = o.err
 		}
 	}
-	return firstErr
+	return refused, firstErr
 }
 
 func (m *Master) submit(ctx context.Context, r request) outcome {

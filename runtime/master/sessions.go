@@ -20,62 +20,26 @@ var (
 	errStreamEnded = errors.New("the stream was closed")
 )
 
-// session is one open stream of orders to an agent. It is a leaf: its lock is
-// held for a few instructions and nothing is called under it.
+// session is one open stream of orders to an agent.
 type session struct {
 	id    string
 	agent cluster.AgentID
-
-	mu     sync.Mutex
-	orders []cluster.Order
-	ready  chan struct{} // has one element while orders wait
-	done   chan struct{} // closed at the end
-	cause  error         // set before done is closed
+	mailbox[cluster.Order]
 }
 
 func newSession(agent cluster.AgentID) *session {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // never fails (crypto/rand since Go 1.24)
-	s := &session{id: hex.EncodeToString(id), agent: agent, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &session{id: newSessionID(), agent: agent, mailbox: newMailbox[cluster.Order](MaxSessionOrders, errSlow)}
 	s.push(cluster.Order{Kind: cluster.OrderWelcome, Session: s.id})
 	return s
 }
 
 // push queues an order; it ends the session when too many wait.
-func (s *session) push(o cluster.Order) {
-	s.mu.Lock()
-	full := len(s.orders) >= MaxSessionOrders
-	if !full {
-		s.orders = append(s.orders, o)
-	}
-	s.mu.Unlock()
-	if full {
-		s.end(errSlow)
-		return
-	}
-	select {
-	case s.ready <- struct{}{}:
-	default:
-	}
-}
+func (s *session) push(o cluster.Order) { s.put(o, 1) }
 
-// take gives what is queued.
-func (s *session) take() []cluster.Order {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.orders
-	s.orders = nil
-	return out
-}
-
-// end closes the session; the first cause counts.
-func (s *session) end(cause error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cause == nil {
-		s.cause = cause
-		close(s.done)
-	}
+func newSessionID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails (crypto/rand since Go 1.24)
+	return hex.EncodeToString(id)
 }
 
 // sessions knows the current session of each agent and when each was heard last.

@@ -76,7 +76,7 @@ func (b *bubble) run(s *session) (launched []cluster.TaskSpec, killed []cluster.
 func (b *bubble) update(s *session, st cluster.TaskStatus) {
 	b.t.Helper()
 	st.Agent, st.UUID = s.agent, fmt.Sprintf("%s-%s", st.Task, st.State)
-	if err := b.master.submitAll(b.ctx, []core.Command{core.UpdateTask{Status: st}}); err != nil {
+	if _, err := b.master.submitAll(b.ctx, []core.Command{core.UpdateTask{Status: st}}); err != nil {
 		b.t.Fatal(err)
 	}
 }

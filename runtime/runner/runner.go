@@ -10,6 +10,8 @@ package runner
 import (
 	"context"
 	"io"
+	"path/filepath"
+	"strconv"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -17,8 +19,13 @@ import (
 // Spec is a container to run: a task that has its place.
 type Spec struct {
 	Task    cluster.TaskSpec
-	Sandbox string // the task's private directory on the agent: files/, scratch/ and the log live there
-	Log     string // absolute path that stdout and stderr are appended to
+	Sandbox string // the task's private directory on the agent: files/, scratch/ and its output (package output) live there
+}
+
+// ArtifactPath is the directory of the i-th artifact of a task in its sandbox,
+// from where it is mounted; the agent fills it before Start.
+func ArtifactPath(sandbox string, i int) string {
+	return filepath.Join(sandbox, "artifacts", strconv.Itoa(i))
 }
 
 // Progress is one step of making an image ready.
@@ -109,4 +116,11 @@ type Usage struct {
 // Meter is a Runner that can measure; ask by type assertion.
 type Meter interface {
 	Usage(ctx context.Context, id cluster.TaskID) (Usage, error)
+}
+
+// DiskMeter is a Runner that can tell how much a container has written outside
+// its sandbox; ask by type assertion.
+type DiskMeter interface {
+	// Disk is the size of the container's own file system, in bytes.
+	Disk(ctx context.Context, id cluster.TaskID) (int64, error)
 }

@@ -12,6 +12,9 @@ const (
 	BackoffMin cluster.Millis = 1_000
 	// BackoffMax bounds the wait after many.
 	BackoffMax cluster.Millis = 60_000
+	// LaunchTimeout is how long an agent that is in touch may take to confirm a
+	// launch. It confirms before it pulls an image, so this is long.
+	LaunchTimeout cluster.Millis = 120_000
 )
 
 // Backoff is the wait after so many failures in a row: BackoffMin doubled with
@@ -37,7 +40,7 @@ func heldUntil(rec *core.Instance) cluster.Time {
 	}
 	// A refused acceptance is nobody's failure, but trying it again at once
 	// might never end.
-	if rec.LastReason == cluster.ReasonInvalidOffers {
+	if rec.LastState == cluster.TaskDropped || rec.LastReason == cluster.ReasonInvalidOffers {
 		until = max(until, rec.LastEnded.Add(BackoffMin))
 	}
 	return until

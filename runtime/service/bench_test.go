@@ -29,38 +29,88 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// BenchmarkStep_idle is the cost of a step in which nothing is to be done, with
-// 10,000 tasks of 100 services running.
+// BenchmarkStep_spread is BenchmarkStep with the agents in 25 zones, over which
+// the instances are spread evenly.
+func BenchmarkStep_spread(b *testing.B) {
+	const batch, zones = 300, 25
+	for _, agents := range []int{1000, 5000, 10_000} {
+		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
+			state, offers := benchCluster(agents)
+			for i := range offers {
+				offers[i].Agent.Domain = &cluster.Domain{Region: "r", Zone: fmt.Sprint(i % zones)}
+				state.Apply(0, core.RegisterAgent{Agent: offers[i].Agent, Boot: "b"})
+			}
+			state.Apply(0, core.PutService{Spec: benchSpec("web", batch)})
+			v := state.View()
+			var r sched.Result
+			for b.Loop() {
+				r = service.Step(0, v, offers)
+			}
+			perZone := map[cluster.Domain]int{}
+			for _, call := range r.Calls {
+				if c, ok := call.(sched.Accept); ok {
+					perZone[*v.Agent(cluster.AgentID(c.Offers[0])).Info.Domain] += len(c.Tasks)
+				}
+			}
+			for z, n := range perZone {
+				if n != batch/zones || len(perZone) != zones {
+					b.Fatalf("%d instances in zone %s of %d", n, z.Zone, len(perZone))
+				}
+			}
+			figure(b, fmt.Sprintf("sched.placements_spread.%dk", agents/1000), batch)
+		})
+	}
+}
+
+// BenchmarkStep_idle is the cost of a step after a report on one of 10,000 tasks
+// of 100 services, which all run: nothing is to be done.
 func BenchmarkStep_idle(b *testing.B) {
+	state, tasks := busyCluster(b)
+	var memory service.Stepper
+	seq := int64(1)
+	for b.Loop() {
+		b.StopTimer()
+		seq++
+		report(state, tasks[int(seq)%len(tasks)], seq)
+		v := state.View()
+		b.StartTimer()
+		if r := memory.Step(0, v, nil); len(r.Calls) != 0 {
+			b.Fatalf("%d calls", len(r.Calls))
+		}
+	}
+	fmt.Fprintf(b.Output(), "figure sched.step_idle.10k %.3f ms\n", b.Elapsed().Seconds()*1000/float64(b.N))
+}
+
+// busyCluster is 10,000 tasks of 100 services on 1,000 agents, which all run.
+func busyCluster(b *testing.B) (*core.State, []*cluster.Task) {
 	state, offers := benchCluster(1000)
 	for i := range 100 {
 		state.Apply(0, core.PutService{Spec: benchSpec(cluster.ServiceID(fmt.Sprintf("s%d", i)), 100)})
 	}
-	byAgent := map[cluster.OfferID]cluster.Offer{}
+	byID := map[cluster.OfferID]cluster.Offer{}
 	for _, o := range offers {
-		byAgent[o.ID] = o
+		byID[o.ID] = o
 	}
-	for {
-		r := service.Step(0, state.View(), offers)
-		if placed(r) == 0 {
-			break
-		}
-		for _, call := range r.Calls {
-			if c, ok := call.(sched.Accept); ok {
-				o := byAgent[c.Offers[0]]
-				state.Apply(0, core.AcceptOffers{Framework: service.Framework, Role: "*", Agent: o.Agent.ID, Offered: o.Resources, Tasks: c.Tasks})
-			}
+	for _, call := range service.Step(0, state.View(), offers).Calls {
+		if c, ok := call.(sched.Accept); ok {
+			o := byID[c.Offers[0]]
+			state.Apply(0, core.AcceptOffers{Framework: service.Framework, Role: "*", Agent: o.Agent.ID, Offered: o.Resources, Tasks: c.Tasks})
 		}
 	}
-	v := state.View()
-	if v.TaskCount() != 10_000 {
-		b.Fatalf("%d tasks", v.TaskCount())
+	var tasks []*cluster.Task
+	for t := range state.View().Tasks() {
+		tasks = append(tasks, t)
+		report(state, t, 1)
 	}
-	for b.Loop() {
-		if r := service.Step(0, v, nil); len(r.Calls) != 0 {
-			b.Fatalf("%d calls", len(r.Calls))
-		}
+	if len(tasks) != 10_000 {
+		b.Fatalf("%d tasks", len(tasks))
 	}
+	return state, tasks
+}
+
+func report(state *core.State, t *cluster.Task, seq int64) {
+	state.Apply(0, core.UpdateTask{Status: cluster.TaskStatus{Task: t.Spec.ID, Agent: t.Agent, State: cluster.TaskRunning, Ready: true,
+		UUID: fmt.Sprintf("%s-%d", t.Spec.ID, seq), Seq: seq}})
 }
 
 func benchCluster(agents int) (*core.State, []cluster.Offer) {

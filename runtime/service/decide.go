@@ -34,6 +34,9 @@ func (m *model) observe(in *instance) {
 			in.proven = false
 		}
 	}
+	if m.giveUpLaunch(in) {
+		return
+	}
 	if len(in.live) == 0 {
 		in.state = StateWaiting
 		if m.finished(in) {
@@ -56,6 +59,37 @@ func (m *model) observe(in *instance) {
 	for i := range in.pod.spec.Tasks {
 		in.state = slower(in.state, m.taskState(in, &in.pod.spec.Tasks[i]))
 	}
+}
+
+// giveUpLaunch sees to launches that no agent confirms. One that is over its time
+// is told to end; when it is still not confirmed after that, it counts as one
+// of before, and the instance is launched anew, best on another agent. It reports
+// whether the state is settled by that.
+func (m *model) giveUpLaunch(in *instance) bool {
+	staging, killing := 0, 0
+	for _, t := range in.live {
+		if t.Status.State == cluster.TaskStaging {
+			staging++
+			if by := t.Launched.Add(LaunchTimeout); in.launchBy == 0 || by < in.launchBy {
+				in.launchBy = by
+			}
+		}
+		if t.Killing {
+			killing++
+		}
+	}
+	if staging == 0 || m.now < in.launchBy {
+		return false
+	}
+	in.launchBy = 0
+	if killing < len(in.live) {
+		in.state = StateKilling
+		return true
+	}
+	if staging == len(in.live) { // what was never confirmed never ran
+		in.old, in.live = append(in.old, in.live...), nil
+	}
+	return false
 }
 
 // rank orders the states of the tasks of a pod: the pod is as far as the last.

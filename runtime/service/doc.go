@@ -18,6 +18,14 @@
 // agent is unreachable is launched elsewhere if there is room, and only then is
 // the old one told to end; if the agent is back before, nothing has happened.
 //
+// The instances of a pod are spread: first over the zones (fault domains) of the
+// agents, then over agents. Where there is no room for that they come as close
+// as they must, unless the pod is unique.
+//
+// An agent that is to be empty soon (core.DrainAgent) loses its instances one at
+// a time, each when all others of its pod are ready and there is room elsewhere.
+// A launch that its agent does not confirm within LaunchTimeout is given up.
+//
 // When a pod instance moves, the instances that were given its address at their
 // launch are replaced, in the order of their phase: no task is left with a
 // stale address.

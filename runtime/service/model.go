@@ -10,14 +10,14 @@ import (
 
 // model is one service as it is wanted and as it is.
 type model struct {
-	view   *core.View
+	*world
 	svc    *core.Service
-	now    cluster.Time
 	pods   []*pod
 	byName map[string]*pod
 	extra  []*cluster.Task // active tasks that no pod of the spec wants
 	active int             // active tasks of the service, those of its runs too
 	phases []*phase
+	stuck  bool // something is wanted that other services decide
 }
 
 // pod is a pod of the spec with its instances.
@@ -47,6 +47,8 @@ type instance struct {
 	action action
 	why    *Why
 	until  cluster.Time // for StateBackoff
+
+	launchBy cluster.Time // when its launch is given up; 0: the agent confirmed it
 }
 
 type action uint8
@@ -58,8 +60,8 @@ const (
 )
 
 // newModel reads a service out of a view and decides what is to be done.
-func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
-	m := &model{view: view, svc: svc, now: now, byName: make(map[string]*pod, len(svc.Spec.Pods))}
+func newModel(w *world, svc *core.Service) *model {
+	m := &model{world: w, svc: svc, byName: make(map[string]*pod, len(svc.Spec.Pods))}
 	for i := range svc.Spec.Pods {
 		spec := &svc.Spec.Pods[i]
 		p := &pod{spec: spec, instances: make([]*instance, spec.Count)}
@@ -71,7 +73,7 @@ func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
 		m.pods = append(m.pods, p)
 		m.byName[spec.Name] = p
 	}
-	for t := range view.ServiceTasks(svc.Spec.ID) {
+	for t := range w.view.ServiceTasks(svc.Spec.ID) {
 		m.add(t)
 	}
 	if svc.Removing {
@@ -84,6 +86,7 @@ func newModel(now cluster.Time, view *core.View, svc *core.Service) *model {
 	}
 	m.order()
 	m.decide()
+	m.evict()
 	return m
 }
 
@@ -223,7 +226,7 @@ func Places(view *core.View, id cluster.ServiceID) sched.Lookup {
 	if svc == nil || svc.Removing {
 		return func(string, int) (sched.Place, bool) { return sched.Place{}, false }
 	}
-	return newModel(0, view, svc).place
+	return newModel(&world{view: view}, svc).place
 }
 
 // role is the role the service's offers come under.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -18,13 +19,14 @@ import (
 // TestScenarios runs the files of testdata: each is a cluster without a master,
 // whose state is the real core and whose offers are all that is free.
 //
-//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009"
+//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009 zone=z1"
 //	put id=web          lines "pod NAME count=N [unique]", "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80] [env=K=V]",
 //	                    "phase POD [serial]", "endpoint NAME pod=P task=T port=N"
 //	step [offers=none]  one Step; prints its calls and applies them
 //	settle              steps until nothing is asked for, prints the calls
 //	task NAME STATE [ready] [reason=R]   report on the newest launch of "web-0.server"
 //	up SERVICE          all launched tasks run and are ready
+//	drain AGENT MS, reactivate AGENT
 //	kill NAME, remove SERVICE, unreachable AGENT, return AGENT, advance MS
 //	status SERVICE      what people see
 func TestScenarios(t *testing.T) {
@@ -48,6 +50,7 @@ type world struct {
 	now    cluster.Time
 	uuids  int
 	agents map[cluster.AgentID]cluster.Agent
+	memory service.Stepper
 }
 
 func newWorld(t *testing.T) *world {
@@ -105,6 +108,14 @@ func (w *world) run(d *datadriven.TestData) {
 		w.apply(core.KillTask{Task: w.newest(arg(0)).Spec.ID})
 	case "remove":
 		w.apply(core.RemoveService{Service: cluster.ServiceID(arg(0))})
+	case "drain":
+		ms, err := strconv.Atoi(arg(1))
+		if err != nil {
+			d.Fatalf(w.t, "%v", err)
+		}
+		w.apply(core.DrainAgent{Agent: cluster.AgentID(arg(0)), Deadline: w.now.Add(cluster.Millis(ms))})
+	case "reactivate":
+		w.apply(core.ReactivateAgent{Agent: cluster.AgentID(arg(0))})
 	case "unreachable":
 		w.apply(core.AgentUnreachable{Agent: cluster.AgentID(arg(0))})
 	case "return":
@@ -142,6 +153,9 @@ func (w *world) step(offered bool) bool {
 		}
 	}
 	r := service.Step(w.now, view, list)
+	if diff := cmp.Diff(r, w.memory.Step(w.now, view, list)); diff != "" {
+		w.t.Fatalf("what is asked for without (-) and with (+) memory:\n%s", diff)
+	}
 	acted, answered := false, 0
 	for _, call := range r.Calls {
 		switch c := call.(type) {
@@ -307,6 +321,9 @@ func parseAgent(d *datadriven.TestData, t *testing.T, line string) cluster.Agent
 		}
 	}
 	a.Total.Ports = cluster.NewPorts(ranges...)
+	if zone := args["zone"]; zone != "" {
+		a.Domain = &cluster.Domain{Region: "r", Zone: zone}
+	}
 	return a
 }
 

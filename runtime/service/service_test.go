@@ -229,3 +229,76 @@ const wantStatus = `{
  "updated": 1000000,
  "principal": "alice"
 }`
+
+// TestValidate_deadlocks refuses specs in which instances wait for each other.
+func TestValidate_deadlocks(t *testing.T) {
+	pod := func(name string, count int, refs ...string) cluster.PodSpec {
+		return cluster.PodSpec{Name: name, Count: count, Tasks: []cluster.TaskTemplate{{Name: "t", Goal: cluster.GoalRunning,
+			Container: cluster.Container{Image: "i@sha256:0", Command: refs}, Resources: cluster.Resources{CPU: 1}}}}
+	}
+	phase := func(pod string, s cluster.Strategy) cluster.Phase {
+		return cluster.Phase{Name: pod, Pod: pod, Strategy: s}
+	}
+	const a, b, b1, b2 = "${pods.a[0].host}", "${pods.b[0].host}", "${pods.b[1].host}", "${pods.b[2].host}"
+	for _, tc := range []struct {
+		name string
+		spec cluster.ServiceSpec
+		want string // in the error; empty: it is valid
+	}{
+		{"mutual", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 1, b), pod("b", 1, a)}}, "wait for each other's address (${pods.b[0].host} and ${pods.a[0].host})"},
+		{"mutual in another order", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 1, b), pod("b", 1, a)},
+			Deploy: []cluster.Phase{phase("b", ""), phase("a", "")}}, "wait for each other's address"},
+		{"later pod", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 1, b), pod("b", 1)}}, `put pod "b" first`},
+		{"later pod, earlier phase", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 1, b), pod("b", 1)},
+			Deploy: []cluster.Phase{phase("b", "")}}, ""},
+		{"later phase", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 1), pod("b", 1, a)},
+			Deploy: []cluster.Phase{phase("b", ""), phase("a", "")}}, `put the phase of "a" first`},
+		{"follows the first of its own", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("b", 3, b)}, Deploy: []cluster.Phase{phase("b", cluster.Serial)}}, ""},
+		{"all need all", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("b", 3, b, b1, b2)}}, "b-0 and b-1 wait for each other's address"},
+		{"follows a later one, in parallel", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("b", 3, b1)}}, ""},
+		{"follows a later one, serial", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("b", 3, b1)}, Deploy: []cluster.Phase{phase("b", cluster.Serial)}},
+			"b-0 waits for the address of b-1"},
+		{"no instance waits", cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{pod("a", 0, b), pod("b", 1)}}, ""},
+	} {
+		err := service.Validate(tc.spec)
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%s: %v", tc.name, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%s: %v, want one with %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+// FuzzValidate checks specs as they come over the wire: nothing panics, and what
+// is valid can be decided about.
+func FuzzValidate(f *testing.F) {
+	good, err := json.Marshal(validSpec())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"id":"s","pods":[{"name":"a","count":2,"tasks":[{"name":"t","goal":"RUNNING","container":{"image":"i","command":["${pods.a[0].host}"]},"resources":{"cpu_milli":1}}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var spec cluster.ServiceSpec
+		if json.Unmarshal(data, &spec) != nil || service.Validate(spec) != nil {
+			return
+		}
+		state := core.New()
+		events, _ := state.Apply(1, core.PutService{Spec: spec})
+		if core.Refused(events) != nil {
+			return
+		}
+		r := service.Step(1, state.View(), nil)
+		if instances := count(spec); (instances == 0) != (len(r.Wanted) == 0) {
+			t.Fatalf("%d instances, and offers are wanted under %v, of %s", instances, r.Wanted, data)
+		}
+	})
+}
+
+func count(spec cluster.ServiceSpec) (n int) {
+	for _, p := range spec.Pods {
+		n += p.Count
+	}
+	return n
+}

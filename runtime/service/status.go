@@ -128,9 +128,13 @@ func StatusOf(now cluster.Time, view *core.View, id cluster.ServiceID) (Status, 
 	if svc == nil {
 		return Status{}, false
 	}
-	m := newModel(now, view, svc)
+	return newWorld(now, view).status(svc), true
+}
+
+func (w *world) status(svc *core.Service) Status {
+	m := newModel(w, svc)
 	s := Status{
-		ID: id, Package: svc.Spec.Package, Version: svc.Spec.Version, Role: m.role(),
+		ID: svc.Spec.ID, Package: svc.Spec.Package, Version: svc.Spec.Version, Role: m.role(),
 		Generation: svc.Generation, Installation: svc.Installation,
 		Created: svc.Created, Updated: svc.Updated, Principal: svc.Principal,
 		Pods: make([]PodStatus, 0, len(m.pods)), Deployment: make([]PhaseStatus, 0, len(m.phases)),
@@ -148,16 +152,14 @@ func StatusOf(now cluster.Time, view *core.View, id cluster.ServiceID) (Status, 
 	}
 	s.Endpoints = m.endpoints()
 	s.State = m.state()
-	return s, true
+	return s
 }
 
 // Statuses gives the status of every service, in order of their ids.
 func Statuses(now cluster.Time, view *core.View) []Status {
-	out := []Status{}
+	out, w := []Status{}, newWorld(now, view)
 	for svc := range view.Services() {
-		if s, ok := StatusOf(now, view, svc.Spec.ID); ok {
-			out = append(out, s)
-		}
+		out = append(out, w.status(svc))
 	}
 	return out
 }

@@ -14,22 +14,7 @@ import (
 // offers it got. Every offer is answered. Step may be called with no offers: the
 // result then says for which roles some are wanted.
 func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Result {
-	var r sched.Result
-	rooms := sched.Rooms(view, offers)
-	for svc := range view.Services() {
-		m := newModel(now, view, svc)
-		if svc.Removing {
-			r.Calls = append(r.Calls, m.remove()...)
-			continue
-		}
-		r.Calls = append(r.Calls, m.kills()...)
-		m.launch(rooms, &r)
-		if w := m.wake(); w != 0 && (r.Wake == 0 || w < r.Wake) {
-			r.Wake = w
-		}
-	}
-	r.Calls = append(r.Calls, sched.Answer(rooms, r.Wanted)...)
-	return r
+	return new(Stepper).Step(now, view, offers)
 }
 
 // remove ends all tasks of a service that is to go, and drops it after the last.
@@ -70,13 +55,16 @@ func killAll(calls []sched.Call, tasks []*cluster.Task) []sched.Call {
 	return calls
 }
 
-// wake is when the first backoff ends.
+// wake is when time alone changes something: the end of a backoff, or of the
+// time for a launch.
 func (m *model) wake() cluster.Time {
 	var wake cluster.Time
 	for _, p := range m.pods {
 		for _, in := range p.instances {
-			if in.until != 0 && (wake == 0 || in.until < wake) {
-				wake = in.until
+			for _, t := range [...]cluster.Time{in.until, in.launchBy} {
+				if t != 0 && (wake == 0 || t < wake) {
+					wake = t
+				}
 			}
 		}
 	}
@@ -84,8 +72,8 @@ func (m *model) wake() cluster.Time {
 }
 
 // launch places what is to be launched, pod by pod in the order of the phases,
-// and notes in r what found no place.
-func (m *model) launch(rooms []*sched.Room, r *sched.Result) {
+// and notes in r what found no place. It reports whether there was anything.
+func (m *model) launch(rooms []*sched.Room, r *sched.Result) (wanted bool) {
 	done := map[*pod]bool{}
 	for _, ph := range m.phases {
 		if done[ph.pod] {
@@ -97,6 +85,7 @@ func (m *model) launch(rooms []*sched.Room, r *sched.Result) {
 			if in.action != actLaunch {
 				continue
 			}
+			wanted = true
 			tasks := in.toLaunch()
 			if c == nil || len(tasks) != c.tasks {
 				// Instances of a pod need the same, but for the ONCE tasks that some have behind them.
@@ -107,6 +96,7 @@ func (m *model) launch(rooms []*sched.Room, r *sched.Result) {
 			}
 		}
 	}
+	return wanted
 }
 
 // launchOne puts an instance into the best room. It reports false when no room

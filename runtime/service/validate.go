@@ -59,13 +59,15 @@ func (f *faults) err(object string) error {
 }
 
 // Validate checks what a service spec must be so that it can be launched when
-// there is room: names, ports, and that each reference, phase and endpoint names
-// what is there. The core checks the rest. An error is an *InvalidError.
+// there is room: names, ports, that each reference, phase and endpoint names
+// what is there, and that no two instances wait for each other. The core checks
+// the rest. An error is an *InvalidError.
 func Validate(spec cluster.ServiceSpec) error {
 	var f faults
 	for i := range spec.Pods {
 		validatePod(&f, spec.Pods, i)
 	}
+	validateOrder(&f, &spec)
 	for i, ph := range spec.Deploy {
 		at := fmt.Sprintf("/deploy/%d", i)
 		if findPod(spec.Pods, ph.Pod) == nil {

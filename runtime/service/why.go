@@ -48,6 +48,8 @@ type WhyRule string
 const (
 	RuleUnique      WhyRule = "unique"      // another instance of the pod is there
 	RuleUnreachable WhyRule = "unreachable" // the agent is silent
+	RuleDraining    WhyRule = "draining"    // the agent is being emptied, or is empty
+	RuleDeactivated WhyRule = "deactivated" // an operator wants no more tasks on the agent
 )
 
 // MaxWhyAgents bounds the agents that one Why lists.
@@ -89,6 +91,10 @@ func (w WhyAgent) String() string {
 		parts = append(parts, "has an instance of this pod, which is one per host")
 	case RuleUnreachable:
 		parts = append(parts, "is unreachable")
+	case RuleDraining:
+		parts = append(parts, "is being drained")
+	case RuleDeactivated:
+		parts = append(parts, "is deactivated")
 	}
 	for _, s := range w.Shortfalls {
 		parts = append(parts, s.String())
@@ -131,6 +137,12 @@ func whyAgent(a *core.Agent, need sched.Need, taken bool) *WhyAgent {
 	switch {
 	case a.State == cluster.AgentUnreachable:
 		w.Rule = RuleUnreachable
+		return w
+	case a.Drain != nil:
+		w.Rule = RuleDraining
+		return w
+	case a.Deactivated:
+		w.Rule = RuleDeactivated
 		return w
 	case taken:
 		w.Rule = RuleUnique

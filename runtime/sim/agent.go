@@ -23,6 +23,7 @@ type agent struct {
 	id   cluster.AgentID
 	info cluster.Agent
 	link link
+	skew cluster.Millis // how far its clock is ahead
 
 	// On its disk.
 	boot    int

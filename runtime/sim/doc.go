@@ -1,19 +1,27 @@
 // Package sim is a whole cluster in one goroutine and in virtual time: the real
 // core, allocator, service and job frameworks between a master and agents that
-// are made up here, over a network that delays, loses, repeats and reorders. A
-// run is a heap of events ordered by time and number; all chance comes from one
+// are made up here, with frameworks of outside that are greedy, refusing, slow,
+// dead, hoarding or lying, over a network that delays, loses, repeats, reorders
+// and divides, and a disk that may lose the batch that was being written. A run
+// is a heap of events ordered by time and number; all chance comes from one
 // seed. The same seed is the same run, bit for bit.
 //
 // What is checked after every applied command: core.Check, alloc.Check, that no
-// agent is asked to run more than it has, and that a master that crashed comes
-// back from its log to the very state it had. After the faults end, Settle
-// demands that the cluster becomes what is wanted, and that nothing else runs.
+// agent is asked to run more than it has, that the service framework does the
+// same with and without its memory, and that a master that crashed comes back
+// from its log to the very state it had. After the faults end, Settle demands
+// that the cluster becomes what is wanted, and that nothing else runs: first
+// with the frameworks of outside there, then without them, when nothing that
+// they held may be left.
 //
-// Two ways to use it. A scenario file in testdata says step by step what happens
-// and what is seen. TestSeeds lets chance decide what happens; a failure prints
-// its SEED, and
+// Whatever happens is a list of operations, each a line of text (Op). A scenario
+// file in testdata says step by step what happens and what is seen. TestSeeds
+// lets chance write the list (Plan); a failure prints its SEED and COMMIT, is made
+// smaller (Minimise), and is saved under testdata as a scenario that replays, so
+// that it is a test until it is mended and removed. Both
 //
 //	go test ./runtime/sim -run TestSeeds -seed=SEED
+//	make sim SEEDS=N
 //
-// runs it again. -seeds=N runs N of them.
+// run it, alone or with N others.
 package sim

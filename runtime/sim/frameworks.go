@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"reflect"
 	"slices"
 
+	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
@@ -17,15 +19,30 @@ type framework struct {
 	demand uint64
 }
 
-func builtin() []*framework {
-	return []*framework{{id: service.Framework, step: service.Step}, {id: job.Framework, step: job.Step}}
+func (s *Sim) builtin() []*framework {
+	return []*framework{{id: service.Framework, step: s.remembering()}, {id: job.Framework, step: job.Step}}
+}
+
+// remembering is the step of the service framework with its memory, which must
+// not change what it does.
+func (s *Sim) remembering() func(cluster.Time, *core.View, []cluster.Offer) sched.Result {
+	memory := new(service.Stepper)
+	return func(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Result {
+		r := memory.Step(now, view, offers)
+		if s.CheckEvery <= 1 {
+			if without := service.Step(now, view, offers); !reflect.DeepEqual(r, without) {
+				s.fail("at index %d the service framework asks for %v, and without its memory for %v", view.Index(), r, without)
+			}
+		}
+		return r
+	}
 }
 
 // schedule makes offers and lets the frameworks answer; what they ask for goes
 // into the inbox.
 func (m *master) schedule() {
 	view, now := m.state.View(), m.sim.now
-	m.alloc.Expire(now)
+	m.expire(now)
 	m.wake = 0
 	results := make([]sched.Result, len(m.frameworks))
 	subscribing := false
@@ -37,7 +54,8 @@ func (m *master) schedule() {
 	if subscribing {
 		return
 	}
-	made, _ := m.alloc.Cycle(now, view)
+	made, rescinded := m.alloc.Cycle(now, view)
+	m.callOn(made, rescinded)
 	if m.sim.CheckEvery > 1 {
 		// it is checked in small clusters
 	} else if err := m.alloc.Check(view); err != nil {
@@ -51,6 +69,23 @@ func (m *master) schedule() {
 			m.wake = w
 		}
 		m.make(f, results[i].Calls)
+	}
+}
+
+// maxSilence bounds how often the refusal that silence is gets longer: 64 minutes.
+const maxSilence = 6
+
+// expire withdraws the offers whose time is over. Silence is a refusal, and a
+// longer one each time until the framework answers: else whoever never answers,
+// and so never holds much, is the first to be offered the same again for ever.
+func (m *master) expire(now cluster.Time) {
+	silent := map[cluster.FrameworkID]bool{}
+	for _, o := range m.alloc.Expire(now) {
+		m.alloc.Decline(now, o, alloc.DefaultOfferTimeout<<min(m.silence[o.Framework], maxSilence))
+		if !silent[o.Framework] {
+			silent[o.Framework] = true
+			m.silence[o.Framework]++
+		}
 	}
 }
 
@@ -132,9 +167,7 @@ func (m *master) accept(f *framework, c sched.Accept, by string) {
 		return
 	}
 	cmd := core.AcceptOffers{Framework: f.id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks, Principal: by}
-	for _, o := range offers {
-		cmd.Offered = cmd.Offered.Plus(o.Resources)
-	}
+	offer(&cmd, offers)
 	m.submit(cmd, nil)
 }
 

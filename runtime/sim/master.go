@@ -8,7 +8,7 @@ import (
 	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
-	"github.com/universe-dcos/universe/runtime/store/mem"
+	"github.com/universe-dcos/universe/runtime/store"
 )
 
 const (
@@ -31,7 +31,7 @@ type request struct {
 // master is the shell round the core, without its goroutines.
 type master struct {
 	sim *Sim
-	log *mem.Log
+	log *disk
 
 	// All below is gone with a crash.
 	up         bool
@@ -41,24 +41,30 @@ type master struct {
 	frameworks []*framework
 	inbox      []request
 	awake      bool // a round is planned
+	syncing    bool // a batch is on its way to the disk
 	wake       cluster.Time
 	started    cluster.Time
 	sessions   map[cluster.AgentID]*stream
+	attempts   map[cluster.AgentID]int // the latest of each agent to open a session
 	heard      map[cluster.AgentID]cluster.Time
-	pings      cluster.Time // when the next ones are due
-	snapAt     int64        // index of the latest snapshot
+	visits     map[cluster.FrameworkID]*visit
+	offered    []cluster.Offer             // to guests; some of them were answered
+	silence    map[cluster.FrameworkID]int // how often offers of it ran out since its last answer
+	pings      cluster.Time                // when the next ones are due
+	snapAt     int64                       // index of the latest snapshot
 }
 
 // start brings the master up from its log.
 func (m *master) start() {
 	m.life++
-	m.up, m.inbox, m.awake, m.wake = true, nil, false, 0
+	m.up, m.inbox, m.awake, m.syncing, m.wake = true, nil, false, false, 0
 	m.started, m.pings = m.sim.now, m.sim.now
 	m.sessions = map[cluster.AgentID]*stream{}
-	m.heard = map[cluster.AgentID]cluster.Time{}
+	m.heard, m.attempts = map[cluster.AgentID]cluster.Time{}, map[cluster.AgentID]int{}
+	m.visits, m.offered, m.silence = map[cluster.FrameworkID]*visit{}, nil, map[cluster.FrameworkID]int{}
 	name := "m" + strconv.Itoa(m.life)
 	m.alloc = alloc.New(alloc.Config{Name: name, Seed: m.sim.random.Uint64()})
-	m.frameworks = builtin()
+	m.frameworks = m.sim.builtin()
 	m.log.Reopen()
 	state, err := replay(m.log)
 	if err != nil {
@@ -73,7 +79,7 @@ func (m *master) start() {
 }
 
 // replay makes the state out of a log.
-func replay(log *mem.Log) (*core.State, error) {
+func replay(log store.Log) (*core.State, error) {
 	ctx := context.Background()
 	at, data, err := log.LoadSnapshot(ctx)
 	if err != nil {
@@ -102,6 +108,9 @@ func (m *master) crash() {
 		if st := m.sessions[a.id]; st != nil {
 			st.broken = true
 		}
+	}
+	if err := m.log.crash(m.sim.chance(0.5)); err != nil {
+		m.sim.fail("append: %v", err)
 	}
 	if err := m.log.Close(); err != nil {
 		m.sim.fail("close the log: %v", err)
@@ -139,6 +148,10 @@ func (m *master) tick(life int) {
 		return
 	}
 	m.silent()
+	m.visitors()
+	for _, c := range m.state.View().Due(m.sim.now) {
+		m.submit(c, nil)
+	}
 	if m.sim.now >= m.pings {
 		m.pings = m.sim.now.Add(cluster.HeartbeatEvery)
 		for _, a := range m.sim.agents {
@@ -170,12 +183,21 @@ func (m *master) silent() {
 
 // round logs and applies what waits, and lets the frameworks act.
 func (m *master) round() {
+	if m.syncing {
+		return // the end of the sync goes on
+	}
 	n := min(maxBatch, len(m.inbox))
 	batch := m.inbox[:n:n]
 	m.inbox = m.inbox[n:]
-	if n > 0 && !m.commit(batch) {
+	if n > 0 {
+		m.commit(batch)
 		return
 	}
+	m.act()
+}
+
+// act lets the frameworks act and plans the next round.
+func (m *master) act() {
 	m.schedule()
 	if len(m.inbox) > 0 {
 		m.stir(1)
@@ -194,33 +216,44 @@ func (m *master) plan(t cluster.Time) {
 	})
 }
 
-// commit logs and applies a batch. It reports false when the master crashed.
-func (m *master) commit(batch []request) bool {
+// commit writes a batch to the disk. It is applied when it is safe there, and
+// whoever crashes before may have lost it.
+func (m *master) commit(batch []request) {
 	s := m.sim
-	crash := s.chance(s.faults.MasterCrash)
-	if crash && s.chance(0.5) {
-		s.crashMaster() // the batch was never synced
-		return false
-	}
-	entries := make([][]byte, len(batch))
+	at, entries := s.now, make([][]byte, len(batch))
 	for i, r := range batch {
-		entries[i] = core.Encode(s.now, r.cmd)
+		entries[i] = core.Encode(at, r.cmd)
 	}
-	if _, err := m.log.Append(context.Background(), entries); err != nil {
+	m.log.write(entries)
+	m.syncing = true
+	took := s.between(0, max(DefaultSync, s.faults.MaxSync))
+	if s.chance(s.faults.MasterCrash) {
+		s.after(s.between(0, took), s.crashMaster)
+	}
+	life := m.life
+	s.after(took, func() {
+		if m.up && m.life == life {
+			m.syncing = false
+			m.apply(at, batch)
+			m.act()
+		}
+	})
+}
+
+// apply applies a batch that is safe, and does what follows from it.
+func (m *master) apply(at cluster.Time, batch []request) {
+	s := m.sim
+	if err := m.log.sync(); err != nil {
 		s.fail("append: %v", err)
-		return false
+		return
 	}
 	events := make([][]core.Event, len(batch))
 	var effects []core.Effect
 	for i, r := range batch {
 		var ef []core.Effect
-		events[i], ef = m.state.Apply(s.now, r.cmd)
+		events[i], ef = m.state.Apply(at, r.cmd)
 		effects = append(effects, ef...)
 		s.applied(r.cmd, events[i])
-	}
-	if crash {
-		s.crashMaster() // nobody hears of what was logged
-		return false
 	}
 	for i, r := range batch {
 		if r.reply != nil {
@@ -239,7 +272,6 @@ func (m *master) commit(batch []request) bool {
 			s.fail("snapshot: %v", err)
 		}
 	}
-	return true
 }
 
 // dropSessions ends the sessions of agents that were given up: what they send
@@ -254,10 +286,12 @@ func (m *master) dropSessions(events []core.Event) {
 }
 
 // hello is an agent's request for a session; welcome goes down its new stream.
+// A session is a connection: it is opened once, however often its packets come.
 func (m *master) hello(a *agent, attempt int, h cluster.Hello) {
-	if !m.up {
+	if !m.up || attempt <= m.attempts[a.id] {
 		return
 	}
+	m.attempts[a.id] = attempt
 	m.submit(core.RegisterAgent{Agent: h.Agent, Boot: h.Boot, Tasks: h.Tasks, Principal: "agent:" + string(a.id)}, func(ev []core.Event) {
 		if core.Refused(ev) != nil {
 			return

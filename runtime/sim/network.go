@@ -10,9 +10,10 @@ type Faults struct {
 	MaxDelay  cluster.Millis // a message takes up to this long; 0: DefaultDelay
 	// TaskCrash is the part of started tasks that end by themselves within a minute.
 	TaskCrash float64
-	// MasterCrash is the part of batches at which the master crashes: before it
-	// is logged, or after it is logged and before anything follows from it.
+	// MasterCrash is the part of batches at which the master crashes while the
+	// batch is on its way to the disk: it is there afterwards, or it is not.
 	MasterCrash float64
+	MaxSync     cluster.Millis // a batch takes up to this long to the disk; 0: DefaultSync
 }
 
 // DefaultDelay is the longest delay of a message where Faults names none.
@@ -26,7 +27,7 @@ const (
 	down                  // master to agent
 )
 
-// link is the way between the master and one agent.
+// link is the way between the master and one agent or framework.
 type link struct {
 	cut [2]bool // by direction
 }

@@ -21,8 +21,11 @@ func TestScenarios(t *testing.T) {
 		sc := &scenario{Sim: New(1)}
 		sc.watch = sc.see
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			out := sc.run(t, d)
-			if err := sc.Err(); err != nil {
+			out, err := sc.run(d)
+			if err == nil {
+				err = sc.Err()
+			}
+			if err != nil {
 				t.Fatalf("%s: SEED=1 %v", d.Pos, err)
 			}
 			return out
@@ -36,79 +39,81 @@ type scenario struct {
 	events []string // since the last time they were asked for
 }
 
-func (sc *scenario) run(t *testing.T, d *datadriven.TestData) string {
-	down := cluster.Millis(number(d, "s", 5) * 1000)
-	switch d.Cmd {
-	case "agents":
-		sc.AddAgents(int(number(d, "n", 1)), cluster.Resources{CPU: number(d, "cpus", 4) * 1000, Mem: number(d, "mem", 8) << 30,
-			Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31099})})
-		sc.Advance(1000)
-	case "service":
-		sc.Want(core.PutService{Spec: spec(d), Principal: "ann"})
-	case "remove":
-		sc.Want(core.RemoveService{Service: cluster.ServiceID(text(d, "id"))})
-	case "job":
-		sc.Want(core.PutRun{Spec: cluster.RunSpec{ID: cluster.RunID(text(d, "id")), Service: cluster.ServiceID(text(d, "service")), Task: driver()}})
-	case "advance":
-		sc.Advance(down)
-	case "settle":
-		if err := sc.Settle(down); err != nil {
-			t.Fatalf("%s: SEED=1 %v", d.Pos, err)
+// run does what a line says: an operation, or a look at what is.
+func (sc *scenario) run(d *datadriven.TestData) (string, error) {
+	op := Op{Verb: d.Cmd}
+	for _, a := range d.CmdArgs {
+		if a.Vals == nil {
+			op.Words = append(op.Words, a.Key)
+		} else {
+			op.Options = append(op.Options, Option{Key: a.Key, Values: a.Vals})
 		}
-		return sc.status()
-	case "crash-master":
-		sc.CrashMaster(down)
-	case "crash-agent":
-		sc.CrashAgent(sc.of(t, d), down)
-	case "reboot":
-		sc.Reboot(sc.of(t, d), down, d.HasArg("wipe"))
-	case "cut":
-		sc.Cut(sc.of(t, d), !d.HasArg("one-way"), true)
-	case "mend":
-		for _, a := range sc.agents {
-			sc.Cut(a.id, false, false)
-		}
-	case "kill-container":
-		sc.killContainer(t, d)
+	}
+	switch op.Verb {
+	case "replay":
+		return sc.replay(op, d.Input)
 	case "status":
-		return sc.status()
+		return sc.status(), nil
 	case "why":
-		return sc.why()
+		return sc.why(), nil
 	case "events":
 		out := strings.Join(sc.events, "")
 		sc.events = nil
-		return out
+		return out, nil
 	case "processes":
-		return sc.processes()
-	default:
-		d.Fatalf(t, "no such command: %s", d.Cmd)
+		return sc.processes(), nil
+	case "expect":
+		return "", sc.expect(op)
+	case "offers":
+		return sc.offers(cluster.FrameworkID(op.word(0))), nil
+	case "settle":
+		err := sc.Do(op)
+		return sc.status(), err
 	}
-	return ""
+	return "", sc.Do(op)
 }
 
-// of gives the agent an instance is on.
-func (sc *scenario) of(t *testing.T, d *datadriven.TestData) cluster.AgentID {
-	name := text(d, "of")
-	for task := range sc.View().Tasks() {
-		if task.Active() && strings.HasPrefix(string(task.Spec.ID), name+".") {
-			return task.Agent
-		}
+// replay runs a saved list of operations on a cluster of its own.
+func (sc *scenario) replay(op Op, text string) (string, error) {
+	seed, err := strconv.ParseUint(op.text("seed", "1"), 10, 64)
+	if err != nil {
+		return "", err
 	}
-	d.Fatalf(t, "no task of %q is active", name)
-	return ""
+	ops, err := ParseOps(text)
+	if err != nil {
+		return "", err
+	}
+	if _, err := Run(seed, ops); err != nil {
+		return "", err
+	}
+	return "ok\n", nil
 }
 
-// killContainer ends the process of an instance from outside.
-func (sc *scenario) killContainer(t *testing.T, d *datadriven.TestData) {
+// expect compares how many processes of frameworks, services or at all run.
+func (sc *scenario) expect(op Op) error {
+	running := 0
 	for _, a := range sc.agents {
-		for _, task := range a.order {
-			if task.alive && strings.HasPrefix(string(task.spec.ID), text(d, "of")+".") {
-				a.exit(task, 137)
-				return
+		for _, t := range a.order {
+			if t.alive && (op.word(0) == "" || strings.HasPrefix(string(t.spec.ID), op.word(0)+".")) {
+				running++
 			}
 		}
 	}
-	d.Fatalf(t, "no process of %q runs", text(d, "of"))
+	if want := op.text("running", ""); strconv.Itoa(running) != want {
+		return fmt.Errorf("%s: %d processes run", op, running)
+	}
+	return nil
+}
+
+// offers prints how many offers a framework has not answered.
+func (sc *scenario) offers(id cluster.FrameworkID) string {
+	n := 0
+	for _, o := range sc.master.offered {
+		if _, outstanding := sc.master.alloc.Offer(o.ID); outstanding && o.Framework == id {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d outstanding\n", n)
 }
 
 // see keeps an event as a line, without the launch's suffix.
@@ -180,50 +185,4 @@ func (sc *scenario) processes() string {
 	}
 	sort.Strings(names)
 	return strings.Join(names, "")
-}
-
-// spec reads "id=web pods=(head:1,worker:2:unique:serial) cpus=1 image=1 readiness".
-func spec(d *datadriven.TestData) cluster.ServiceSpec {
-	task := cluster.TaskTemplate{Name: "main", Goal: cluster.GoalRunning, Container: cluster.Container{Image: "r/i@sha256:" + text(d, "image")},
-		Resources: cluster.Resources{CPU: number(d, "cpus", 1) * 1000, Mem: 1 << 30}, Ports: []cluster.PortSpec{{Name: "http"}}}
-	if d.HasArg("readiness") {
-		task.Container.Readiness = &cluster.Check{TCP: &cluster.TCPCheck{Port: "http"}}
-	}
-	s := cluster.ServiceSpec{ID: cluster.ServiceID(text(d, "id"))}
-	pods, _ := d.Arg("pods")
-	for _, p := range pods.Vals {
-		parts := strings.Split(p, ":")
-		count, _ := strconv.Atoi(parts[1])
-		pod := cluster.PodSpec{Name: parts[0], Count: count, Tasks: []cluster.TaskTemplate{task}}
-		phase := cluster.Phase{Name: parts[0], Pod: parts[0]}
-		for _, word := range parts[2:] {
-			switch word {
-			case "unique":
-				pod.Unique = true
-			case "serial":
-				phase.Strategy = cluster.Serial
-			}
-		}
-		s.Pods, s.Deploy = append(s.Pods, pod), append(s.Deploy, phase)
-	}
-	return s
-}
-
-func text(d *datadriven.TestData, key string) string {
-	if a, ok := d.Arg(key); ok && len(a.Vals) > 0 {
-		return a.Vals[0]
-	}
-	return ""
-}
-
-func number(d *datadriven.TestData, key string, def int64) int64 {
-	s := text(d, key)
-	if s == "" {
-		return def
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		panic(fmt.Sprintf("%s: %s: %v", d.Pos, key, err))
-	}
-	return n
 }

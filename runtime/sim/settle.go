@@ -10,11 +10,13 @@ import (
 	"github.com/universe-dcos/universe/runtime/service"
 )
 
-// Heal ends all faults: links are mended, and what is down comes back by itself.
+// Heal ends all faults: links are mended, agents that were drained are taken
+// back, and what is down comes back by itself.
 func (s *Sim) Heal() {
 	s.faults = Faults{}
+	s.mend()
 	for _, a := range s.agents {
-		a.link.cut = [2]bool{}
+		s.Want(core.ReactivateAgent{Agent: a.id, Principal: "operator"})
 	}
 	s.tracef("all faults end")
 }
@@ -65,15 +67,35 @@ func (s *Sim) Settled() error {
 			return fmt.Errorf("run %s is %s: %s", id, r.State, r.Message)
 		}
 	}
+	guests := s.guestsLeft()
 	for _, a := range s.agents {
-		if err := a.settled(v); err != nil {
+		if err := a.settled(v, guests); err != nil {
 			return fmt.Errorf("agent %s: %w", a.id, err)
+		}
+	}
+	if len(guests) > 0 {
+		return nil // what they hold changes all the time
+	}
+	for _, g := range s.guests {
+		if v.Framework(g.id) != nil {
+			return fmt.Errorf("framework %s is still there", g.id)
 		}
 	}
 	if n := s.master.alloc.Outstanding(); n != 0 {
 		return fmt.Errorf("%d offers are outstanding, though the frameworks answer at once", n)
 	}
 	return nil
+}
+
+// guestsLeft are the frameworks outside the master that were not torn down.
+func (s *Sim) guestsLeft() map[cluster.FrameworkID]bool {
+	out := map[cluster.FrameworkID]bool{}
+	for _, g := range s.guests {
+		if !g.gone {
+			out[g.id] = true
+		}
+	}
+	return out
 }
 
 func (s *Sim) settledService(v *core.View, id cluster.ServiceID) error {
@@ -104,13 +126,17 @@ func waiting(st service.Status) string {
 	return out
 }
 
-// settled says where an agent and the master do not agree.
-func (a *agent) settled(v *core.View) error {
+// settled says where an agent and the master do not agree. Of the tasks of
+// guests, which come and go, it says nothing.
+func (a *agent) settled(v *core.View, guests map[cluster.FrameworkID]bool) error {
 	rec := v.Agent(a.id)
 	if rec == nil || rec.State != cluster.AgentActive || !a.up || a.session == "" {
 		return fmt.Errorf("it is not in touch")
 	}
 	for _, t := range a.order {
+		if guests[t.spec.Framework] {
+			continue
+		}
 		known := v.Task(t.spec.ID)
 		switch {
 		case len(t.outbox) > 0:
@@ -123,7 +149,7 @@ func (a *agent) settled(v *core.View) error {
 			return fmt.Errorf("task %s is %s, the master thinks %s", t.spec.ID, t.status.State, known.Status.State)
 		}
 	}
-	if rec.Tasks != len(a.order) {
+	if len(guests) == 0 && rec.Tasks != len(a.order) {
 		return fmt.Errorf("the master knows of %d tasks, it has %d", rec.Tasks, len(a.order))
 	}
 	return nil

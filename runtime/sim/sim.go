@@ -18,12 +18,15 @@ type Sim struct {
 	// CheckEvery is how many commands are applied between two checks of the
 	// invariants, each of which takes time in proportion to the state; 0: 1.
 	CheckEvery int
+	// Zones is over how many fault domains AddAgents divides agents; 0: they name none.
+	Zones int
 
 	clock
 	random *rand.Rand
 	faults Faults
 	master *master
 	agents []*agent
+	guests []*guest
 
 	// What is wanted, to be compared with what is.
 	services map[cluster.ServiceID]bool
@@ -40,7 +43,7 @@ type Sim struct {
 func New(seed uint64) *Sim {
 	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}}
 	s.now = 1_000_000
-	s.master = &master{sim: s, log: mem.New()}
+	s.master = &master{sim: s, log: &disk{Log: mem.New()}}
 	s.master.start()
 	return s
 }
@@ -74,6 +77,9 @@ func (s *Sim) AddAgents(n int, total cluster.Resources) {
 		id := cluster.AgentID(fmt.Sprintf("a%d", i))
 		a := &agent{sim: s, id: id, tasks: map[cluster.TaskID]*task{}, info: cluster.Agent{ID: id, Hostname: "node-" + string(id),
 			Host: fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), Total: total}}
+		if s.Zones > 0 {
+			a.info.Domain = &cluster.Domain{Region: "r", Zone: fmt.Sprintf("z%d", i%s.Zones)}
+		}
 		s.agents = append(s.agents, a)
 		a.start()
 	}
@@ -167,12 +173,37 @@ func (s *Sim) restart(id cluster.AgentID, down cluster.Millis, at func(*agent)) 
 	s.after(down, a.start)
 }
 
+// SetSkew sets how far the clock of an agent is ahead of the master's.
+func (s *Sim) SetSkew(id cluster.AgentID, skew cluster.Millis) {
+	if a := s.agent(id); a != nil {
+		a.skew = skew
+	}
+}
+
 // Cut cuts the way between the master and an agent, or mends it, in one
 // direction or both.
 func (s *Sim) Cut(id cluster.AgentID, toMaster, toAgent bool) {
 	if a := s.agent(id); a != nil {
 		a.link.cut = [2]bool{up: toMaster, down: toAgent}
 		s.tracef("agent %s: cut to the master: %t, from it: %t", id, toMaster, toAgent)
+	}
+}
+
+// CutFramework is Cut for a framework.
+func (s *Sim) CutFramework(id cluster.FrameworkID, toMaster, toFramework bool) {
+	if g := s.guest(id); g != nil {
+		g.link.cut = [2]bool{up: toMaster, down: toFramework}
+		s.tracef("framework %s: cut to the master: %t, from it: %t", id, toMaster, toFramework)
+	}
+}
+
+// mend makes all ways whole.
+func (s *Sim) mend() {
+	for _, a := range s.agents {
+		a.link.cut = [2]bool{}
+	}
+	for _, g := range s.guests {
+		g.link.cut = [2]bool{}
 	}
 }
 

@@ -148,7 +148,7 @@ func (a *agent) killed(t *task) {
 // report says something new of a task.
 func (a *agent) report(t *task, st cluster.TaskStatus) {
 	a.minted++
-	st.Task, st.Agent, st.At, st.Seq = t.spec.ID, a.id, a.sim.now, t.status.Seq+1
+	st.Task, st.Agent, st.At, st.Seq = t.spec.ID, a.id, a.sim.now.Add(a.skew), t.status.Seq+1
 	st.UUID = fmt.Sprintf("%s-%d", a.id, a.minted)
 	t.status = st
 	t.outbox = append(t.outbox, st)

@@ -43,6 +43,8 @@ var (
 	ErrCompacted = errors.New("entry is in the snapshot")
 	// ErrLocked is wrapped when another process holds the log.
 	ErrLocked = errors.New("log is in use")
+	// ErrDamaged is wrapped when what is stored is not what was stored.
+	ErrDamaged = errors.New("log is damaged")
 	// ErrTooLarge is wrapped when an entry or a batch is over its limit.
 	ErrTooLarge = errors.New("over the size limit")
 )

@@ -15,9 +15,11 @@ import (
 	"github.com/universe-dcos/universe/runtime/client"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/framework"
 )
 
-// Cluster is the master, as this API needs it.
+// Cluster is the master, as this API needs it. One that is a Frameworks too has
+// the offer API, one that is a Joiner gives out tokens to join with.
 type Cluster interface {
 	// View is the present state.
 	View() *core.View
@@ -72,6 +74,11 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+client.PathState, a.handle(auth.Read, "state", a.state))
 	mux.HandleFunc("GET "+client.PathAgents, a.handle(auth.Read, "agent", a.agents))
+	mux.HandleFunc("POST "+client.PathTokens, a.handle(auth.Write, "agent", a.mintToken))
+	mux.HandleFunc("PUT "+client.PathMaintenance, a.handle(auth.Write, "agent", a.putMaintenance))
+	mux.HandleFunc("POST "+client.PathAgents+"/{id}/drain", a.handle(auth.Delete, "agent", a.drainAgent))
+	mux.HandleFunc("POST "+client.PathAgents+"/{id}/deactivate", a.handle(auth.Write, "agent", a.deactivateAgent))
+	mux.HandleFunc("POST "+client.PathAgents+"/{id}/reactivate", a.handle(auth.Write, "agent", a.reactivateAgent))
 	mux.HandleFunc("DELETE "+client.PathAgents+"/{id}", a.handle(auth.Delete, "agent", a.removeAgent))
 	mux.HandleFunc("GET "+client.PathServices, a.handle(auth.Read, "service", a.services))
 	mux.HandleFunc("GET "+client.PathServices+"/{id}", a.handle(auth.Read, "service", a.service))
@@ -85,6 +92,10 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("POST "+client.PathRuns, a.handle(auth.Write, "run", a.startRun))
 	mux.HandleFunc("GET "+client.PathRuns+"/{id}", a.handle(auth.Read, "run", a.run))
 	mux.HandleFunc("DELETE "+client.PathRuns+"/{id}", a.handle(auth.Delete, "run", a.cancelRun))
+	mux.HandleFunc("GET "+client.PathFrameworks, a.handle(auth.Read, "framework", a.frameworks))
+	mux.HandleFunc("DELETE "+client.PathFrameworks+"/{id}", a.handle(auth.Delete, "framework", a.removeFramework))
+	mux.HandleFunc("POST "+framework.PathSession, a.stream(auth.Write, "framework", a.frameworkSession))
+	mux.HandleFunc("POST "+framework.PathCalls, a.handle(auth.Write, "framework", a.frameworkCalls))
 	mux.HandleFunc("GET "+client.PathEvents, a.stream(auth.Read, "events", a.events))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, problem.New(problem.NotFound, "there is no %s %s in this API", r.Method, r.URL.Path))
@@ -153,6 +164,10 @@ func (a *api) stream(verb auth.Verb, kind string, f func(http.ResponseWriter, ca
 }
 
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, framework.ErrSession) {
+		http.Error(w, err.Error(), http.StatusGone) // as the offer API says
+		return
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = problem.New(problem.Unavailable, "%w", err)
 	}

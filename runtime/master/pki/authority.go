@@ -140,12 +140,17 @@ func (a *Authority) Pool() *x509.CertPool {
 // Master issues a certificate for a master that is reached under hosts (names
 // or addresses), besides MasterName.
 func (a *Authority) Master(hosts ...string) (Pair, error) {
-	return a.issue(MasterName, MasterName, hosts)
+	pair, err := a.issue(MasterName, MasterName, hosts)
+	if err != nil {
+		return Pair{}, err
+	}
+	pair.Cert = append(pair.Cert, a.certPEM...) // for who knows the authority by its hash only
+	return pair, nil
 }
 
 // Agent issues the certificate of an agent: its id is the common name.
 func (a *Authority) Agent(id cluster.AgentID, hosts ...string) (Pair, error) {
-	if !validAgentID(string(id)) {
+	if !ValidAgentID(string(id)) {
 		return Pair{}, fmt.Errorf("certificate for agent %q: an agent id is 1 to 63 of a-z, 0-9 and -", id)
 	}
 	return a.issue(string(id), AgentName(id), hosts)
@@ -191,7 +196,9 @@ func template(commonName string, life time.Duration) (*x509.Certificate, error) 
 	}, nil
 }
 
-func validAgentID(s string) bool {
+// ValidAgentID reports whether s can be the id of an agent: 1 to 63 of a-z, 0-9
+// and -.
+func ValidAgentID(s string) bool {
 	if s == "" || len(s) > 63 {
 		return false
 	}

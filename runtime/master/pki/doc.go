@@ -10,5 +10,10 @@
 //   - the master's certificate has MasterName as its common name, which no agent
 //     id can be (it has a dot), so an agent's certificate never passes for the
 //     master's;
-//   - TLS 1.3 only, and both sides always show a certificate.
+//   - TLS 1.3 only, and both sides show a certificate. The one exception is a
+//     machine that joins: it has a Token instead, which tells it the master by
+//     the hash of the authority, and the master the machine by a secret.
+//
+// An agent makes its key itself and asks for a certificate (NewRequest, Enroll);
+// a Keeper renews it in time.
 package pki

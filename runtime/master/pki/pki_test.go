@@ -82,12 +82,22 @@ func handshake(t *testing.T, server, client *tls.Config) (serverErr, clientErr e
 	return <-done, err, peer
 }
 
+func withoutCert(c *tls.Config) *tls.Config {
+	c.Certificates = nil
+	return c
+}
+
+// chain is a certificate that shows the authority's behind it, as a master's does.
+func chain(cert, master tls.Certificate) tls.Certificate {
+	cert.Certificate = append(cert.Certificate[:1:1], master.Certificate[1:]...)
+	return cert
+}
+
 func TestHandshakes(t *testing.T) {
 	a := open(t, t.TempDir())
 	stranger := open(t, t.TempDir())
 	master, a1, a2 := masterCert(t, a), agentCert(t, a, "a1"), agentCert(t, a, "a2")
-	noCert := AgentClient(a1, a.Pool())
-	noCert.Certificates = nil
+	noCert := withoutCert(AgentClient(a1, a.Pool()))
 	for _, tc := range []struct {
 		name           string
 		server, client *tls.Config
@@ -95,7 +105,11 @@ func TestHandshakes(t *testing.T) {
 		peer           string
 	}{
 		{"agent calls master", MasterServer(master, a.Pool()), AgentClient(a1, a.Pool()), true, "a1"},
-		{"no client certificate", MasterServer(master, a.Pool()), noCert, false, ""},
+		{"no client certificate: a name of nobody", MasterServer(master, a.Pool()), noCert, true, ""},
+		{"no client certificate to an agent", AgentServer(a1, a.Pool()), withoutCert(MasterClient(master, a.Pool(), "a1")), false, ""},
+		{"join", MasterServer(master, a.Pool()), JoinClient(a.NewToken().Authority), true, ""},
+		{"join another cluster", MasterServer(masterCert(t, stranger), stranger.Pool()), JoinClient(a.NewToken().Authority), false, ""},
+		{"join by an agent that poses as master", MasterServer(chain(a2, master), a.Pool()), JoinClient(a.NewToken().Authority), false, ""},
 		{"agent of another cluster", MasterServer(master, a.Pool()), AgentClient(agentCert(t, stranger, "a1"), a.Pool()), false, ""},
 		{"agent poses as master", MasterServer(a2, a.Pool()), AgentClient(a1, a.Pool()), false, ""},
 		{"master calls agent", AgentServer(a1, a.Pool()), MasterClient(master, a.Pool(), "a1"), true, MasterName},

@@ -9,13 +9,14 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
-// MasterServer is the configuration of the master's agent listener: every
-// client must show a certificate of the cluster. Which agent it is, PeerName says.
+// MasterServer is the configuration of the master's agent listener: a client's
+// certificate must be one of the cluster. Which agent it is, PeerName says: no
+// name, for a machine that has yet to join, gives no right to anything else.
 func MasterServer(cert tls.Certificate, roots *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{cert},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientAuth:   tls.VerifyClientCertIfGiven,
 		ClientCAs:    roots,
 	}
 }
@@ -34,6 +35,7 @@ func AgentClient(cert tls.Certificate, roots *x509.CertPool) *tls.Config {
 // AgentServer is the configuration of an agent's own API: it serves the master only.
 func AgentServer(cert tls.Certificate, roots *x509.CertPool) *tls.Config {
 	c := MasterServer(cert, roots)
+	c.ClientAuth = tls.RequireAndVerifyClientCert
 	c.VerifyConnection = func(s tls.ConnectionState) error {
 		if name := PeerName(&s); name != MasterName {
 			return fmt.Errorf("certificate of %q: this API is for the master only", name)

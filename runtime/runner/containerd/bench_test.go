@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -72,7 +73,7 @@ func BenchmarkLaunch(b *testing.B) {
 		b.StopTimer()
 		spec := h.Spec(b, "run")
 		begun := time.Now()
-		removeRaw, err := rawStart(ctx, r, "raw-"+strconv.Itoa(i), spec.Log)
+		removeRaw, err := rawStart(ctx, r, "raw-"+strconv.Itoa(i), filepath.Join(spec.Sandbox, "raw"))
 		raw = append(raw, time.Since(begun))
 		if err != nil {
 			b.Fatal(err)
@@ -149,7 +150,7 @@ func BenchmarkThroughput(b *testing.B) {
 				specs[i] = h.Spec(b, "run")
 			}
 			raw += lifecycles(b, func(i int) (func() error, error) {
-				return rawStart(ctx, r, fmt.Sprintf("raw-%d-%d", round, i), specs[i].Log)
+				return rawStart(ctx, r, fmt.Sprintf("raw-%d-%d", round, i), filepath.Join(specs[i].Sandbox, "raw"))
 			})
 			ours += lifecycles(b, func(i int) (func() error, error) { return ourStart(ctx, r, specs[i]) })
 		}

@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,20 +13,44 @@ import (
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 	"github.com/universe-dcos/universe/runtime/runner/runnertest"
 )
 
-// output runs a container to its end and gives what it printed.
-func output(t *testing.T, r *Runner, spec runner.Spec) (string, runner.Exit) {
+// run runs a container to its end and gives what it printed.
+func run(t testing.TB, r *Runner, spec runner.Spec) (string, runner.Exit) {
 	t.Helper()
 	ends := runnertest.Watch(t, r)
 	runnertest.Start(t, r, spec)
 	exit := runnertest.AwaitEnd(t, ends, spec.Task.ID)
-	b, err := os.ReadFile(spec.Log)
+	// The logger ends with the container's removal.
+	if err := r.Remove(runnertest.Context(t), spec.Task.ID); err != nil {
+		t.Fatal(err)
+	}
+	output.Settled(t.Context(), spec.Sandbox, runnertest.Patience)
+	return read(t, spec, output.Stdout), exit
+}
+
+// read gives what is kept of a task's output.
+func read(t testing.TB, spec runner.Spec, stream output.Stream) string {
+	t.Helper()
+	r, err := output.Open(spec.Sandbox, stream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b), exit
+	defer r.Close()
+	first, err := r.First()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Size(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(io.NewSectionReader(r, first, 1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // wantLines checks that out has each of the lines.
@@ -46,7 +71,7 @@ func TestContainer_isConfined(t *testing.T) {
 	spec.Task.Container.Workdir = "/run"
 	spec.Task.Container.User = "4000:4001"
 	r := open(t)
-	out, _ := output(t, r, spec)
+	out, _ := run(t, r, spec)
 	net, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +93,7 @@ func TestContainer_users(t *testing.T) {
 	} {
 		spec := h.Spec(t, "look")
 		spec.Task.Container.User = user
-		if out, _ := output(t, r, spec); !strings.HasPrefix(out, want) {
+		if out, _ := run(t, r, spec); !strings.HasPrefix(out, want) {
 			t.Errorf("user %q: got %q, want %q", user, out[:min(len(out), 40)], want)
 		}
 	}
@@ -82,7 +107,7 @@ func TestContainer_users(t *testing.T) {
 func TestContainer_imageDefaults(t *testing.T) {
 	spec := harness(t).Spec(t)
 	spec.Task.Container.Command, spec.Task.Container.User = nil, ""
-	if out, exit := output(t, open(t), spec); out != "the image's own command\n" || exit.Code != 0 {
+	if out, exit := run(t, open(t), spec); out != "the image's own command\n" || exit.Code != 0 {
 		t.Errorf("the image's own command: got %q, %+v", out, exit)
 	}
 }
@@ -96,7 +121,7 @@ func TestContainer_filesAndScratch(t *testing.T) {
 		if change != nil {
 			change(&spec.Task.Container)
 		}
-		out, exit := output(t, r, spec)
+		out, exit := run(t, r, spec)
 		return out, exit.Code
 	}
 	conf := func(c *cluster.Container) {
@@ -136,10 +161,10 @@ func TestContainer_readsItsOwnLimits(t *testing.T) {
 		path = "/sys/fs/cgroup/memory.max"
 	}
 	spec := h.Spec(t, "read", path)
-	if out, _ := output(t, r, spec); out != fmt.Sprintln(spec.Task.Resources.Mem) {
+	if out, _ := run(t, r, spec); out != fmt.Sprintln(spec.Task.Resources.Mem) {
 		t.Errorf("memory limit as the container sees it: got %q, want %d", out, spec.Task.Resources.Mem)
 	}
-	if out, exit := output(t, r, h.Spec(t, "write", path)); exit.Code == 0 {
+	if out, exit := run(t, r, h.Spec(t, "write", path)); exit.Code == 0 {
 		t.Errorf("a container wrote its own limit: %q", out)
 	}
 }
@@ -162,7 +187,7 @@ func TestContainer_hostileSpecs(t *testing.T) {
 		"relative workdir":         func(s *runner.Spec) { s.Task.Container.Workdir = "tmp" },
 		"zero byte in the command": func(s *runner.Spec) { s.Task.Container.Command = []string{"/probe", "a\x00b"} },
 		"zero byte in a variable":  func(s *runner.Spec) { s.Task.Container.Env = map[string]string{"A": "\x00"} },
-		"relative log":             func(s *runner.Spec) { s.Log = "log" },
+		"relative sandbox":         func(s *runner.Spec) { s.Sandbox = "sandbox" },
 		"no id":                    func(s *runner.Spec) { s.Task.ID = "" },
 	} {
 		spec := h.Spec(t, "exit", "0")
@@ -184,7 +209,7 @@ func TestContainer_linksOfTheImageStayInside(t *testing.T) {
 		if verb == "read" {
 			spec.Task.Container.Files = []cluster.File{{Path: "/outside/dir/x", Content: "inside\n"}}
 		}
-		if out, exit := output(t, r, spec); exit.Code != 0 {
+		if out, exit := run(t, r, spec); exit.Code != 0 {
 			t.Errorf("%s through a link of the image: got %q, %+v", verb, out, exit)
 		}
 	}
@@ -318,7 +343,7 @@ func TestSandbox_isBuiltAnew(t *testing.T) {
 	// A start after a failed one finds the remains of it.
 	r := &Runner{opts: Options{Hostname: "n", Host: "127.0.0.1", ResolvConf: "nameserver 10.0.0.1\n"}}
 	dir := t.TempDir()
-	spec := runner.Spec{Sandbox: dir, Log: filepath.Join(dir, "log")}
+	spec := runner.Spec{Sandbox: dir}
 	spec.Task.Container.Files = []cluster.File{{Path: "/a", Content: "long content", Mode: 0o400}}
 	for range 2 {
 		if _, err := r.buildSandbox(spec, os.Getuid(), os.Getgid()); err != nil {

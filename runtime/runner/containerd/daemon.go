@@ -63,7 +63,8 @@ func (d *Daemon) Log() string { return filepath.Join(d.State, "containerd.log") 
 func (d *Daemon) Options(namespace string) Options {
 	return Options{
 		Socket: d.Socket(), Namespace: namespace, Runc: filepath.Join(d.Bundle, "runc"),
-		Dir: d.State, CgroupParent: d.cgroup(), Logger: d.Logger,
+		Output: programIn(filepath.Join(d.Bundle, outputProgram)),
+		Dir:    d.State, CgroupParent: d.cgroup(), Logger: d.Logger,
 	}
 }
 

@@ -52,10 +52,13 @@ func newDaemon(t *testing.T) *Daemon {
 	return d
 }
 
-func runnerOn(t *testing.T, d *Daemon, namespace string) *Runner {
+func runnerOn(t *testing.T, d *Daemon, namespace string, change ...func(*Options)) *Runner {
 	t.Helper()
 	o := d.Options(namespace)
 	o.PlainHTTP = []string{strings.TrimPrefix(engine.registry.URL, "http://")}
+	for _, c := range change {
+		c(&o)
+	}
 	r, err := New(runnertest.Context(t), o)
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +309,7 @@ func TestClient_child(t *testing.T) {
 	}
 	var spec runner.Spec
 	spec.Task.ID, spec.Task.Container.Image, spec.Task.Container.Command = cluster.TaskID(f[3]), f[2], []string{runnertest.Probe, "run"}
-	spec.Sandbox, spec.Log = f[4], filepath.Join(f[4], "log")
+	spec.Sandbox = f[4]
 	if err := r.Start(runnertest.Context(t), spec); err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,8 @@ func newResolver(o Options) (remotes.Resolver, *http.Client) {
 	return docker.NewResolver(docker.ResolverOptions{
 		Hosts: docker.ConfigureDefaultRegistries(
 			docker.WithClient(pool),
-			docker.WithAuthorizer(docker.NewDockerAuthorizer(docker.WithAuthClient(pool))),
+			docker.WithAuthorizer(docker.NewDockerAuthorizer(docker.WithAuthClient(pool),
+				docker.WithAuthCreds(func(host string) (string, string, error) { return credentials(o.Auth, host) }))),
 			docker.WithPlainHTTP(func(host string) (bool, error) { return slices.Contains(o.PlainHTTP, host), nil }),
 		),
 	}), pool

@@ -97,7 +97,7 @@ func startEngine() error {
 		return err
 	}
 	engine.dir = dir
-	programs, err := bundle()
+	programs, err := ownBundle(dir)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,35 @@ func startEngine() error {
 	ctx, cancel := context.WithTimeout(context.Background(), runnertest.Patience)
 	defer cancel()
 	return engine.daemon.Start(ctx)
+}
+
+// ownBundle links the bundle's programs into a directory and adds the one that
+// is of this module.
+func ownBundle(dir string) (string, error) {
+	from, err := bundle()
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, "bundle")
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
+		if err := os.Symlink(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+			return "", err
+		}
+	}
+	return to, buildProgram("../output/universe-output", filepath.Join(to, outputProgram))
+}
+
+// buildProgram builds a static program.
+func buildProgram(pkg, out string) error {
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", pkg, err, text)
+	}
+	return nil
 }
 
 // stopEngine ends it and looks for what is left.
@@ -213,10 +242,8 @@ func (b blobs) add(mediaType string, data []byte) ocispec.Descriptor {
 // probeImage builds the probe and an image of one layer with nothing else in it.
 func probeImage(dir string) (blobs, digest.Digest, error) {
 	program := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./testdata/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, "", fmt.Errorf("%w: %s", err, out)
+	if err := buildProgram("./testdata/probe", program); err != nil {
+		return nil, "", err
 	}
 	code, err := os.ReadFile(program)
 	if err != nil {

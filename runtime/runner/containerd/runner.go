@@ -35,6 +35,10 @@ type Options struct {
 	// Runc is the absolute path of the runc program; empty: the shim looks for
 	// "runc" on the PATH of containerd.
 	Runc string
+	// Output is the absolute path of our logger, universe-output; empty: the
+	// shim writes the output of tasks by itself. Then a task hangs when its
+	// output finds no room on the disk, and streams are merged in rougher order.
+	Output string
 	// Dir is an existing directory of the agent's own for runc's state and the
 	// pipes of Exec; empty: the directories all containerds of a machine share.
 	Dir string
@@ -42,6 +46,13 @@ type Options struct {
 	PlainHTTP []string
 	// RegistryTLS is for the other registries; nil: the system's certificates.
 	RegistryTLS *tls.Config
+	// Auth is a Docker config.json with the registries' credentials; empty: none.
+	Auth string
+	// HostPaths are the trees of the machine that tasks may mount; none: no mounts.
+	HostPaths []HostPath
+	// GPUs are the devices given out to tasks that ask for them; nil: those of
+	// NVIDIA's driver that are present.
+	GPUs []string
 	// Hostname is the host name inside containers; empty: the machine's.
 	Hostname string
 	// Host is the address Hostname resolves to in containers; empty: 127.0.0.1.
@@ -94,11 +105,13 @@ type Runner struct {
 	starting map[string]struct{}       // container ids inside Start
 	tasks    map[string]cluster.TaskID // container id -> task
 	oom      map[string]struct{}       // containers with an OOM event
+	gpus     map[string]struct{}       // devices of starts under way
 }
 
 var (
-	_ runner.Runner = (*Runner)(nil)
-	_ runner.Meter  = (*Runner)(nil)
+	_ runner.Runner    = (*Runner)(nil)
+	_ runner.Meter     = (*Runner)(nil)
+	_ runner.DiskMeter = (*Runner)(nil)
 )
 
 // New connects to containerd. It fails, with an error that wraps
@@ -116,11 +129,14 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 		opts: o, client: c, log: o.Logger, clientLog: clientLog(o.Logger), nofile: maxFiles(), swap: accountsSwap(),
 		starts: make(chan struct{}, o.MaxStarts),
 		pulls:  map[string]*pull{}, images: map[string]image{}, starting: map[string]struct{}{},
-		tasks: map[string]cluster.TaskID{}, oom: map[string]struct{}{},
+		tasks: map[string]cluster.TaskID{}, oom: map[string]struct{}{}, gpus: map[string]struct{}{},
 	}
 	r.resolver, r.pool = newResolver(o)
 	if _, err := r.Ping(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
+	}
+	if o.Output == "" {
+		r.log.Warn("a task whose output finds no room on the disk will hang: there is no program for output", "program", outputProgram)
 	}
 	if r.nofile < wantFiles {
 		r.log.Warn("tasks get fewer open files than many services want: raise the agent's hard limit (ulimit -Hn)",
@@ -158,6 +174,9 @@ func (o *Options) complete() error {
 	}
 	if o.MaxStarts <= 0 {
 		o.MaxStarts = 2 * goruntime.NumCPU()
+	}
+	if o.GPUs == nil {
+		o.GPUs = findGPUs()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

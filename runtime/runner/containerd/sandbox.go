@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 // The parts of a sandbox.
@@ -43,12 +44,10 @@ func (r *Runner) withSandbox(s runner.Spec) oci.SpecOpts {
 }
 
 func (r *Runner) buildSandbox(s runner.Spec, uid, gid int) ([]specs.Mount, error) {
-	for _, dir := range []string{s.Sandbox, filepath.Dir(s.Log)} {
-		if err := os.MkdirAll(dir, 0o711); err != nil {
-			return nil, err
-		}
+	if err := os.MkdirAll(s.Sandbox, 0o711); err != nil {
+		return nil, err
 	}
-	if err := touch(s.Log); err != nil {
+	if err := output.Touch(s.Sandbox); err != nil {
 		return nil, err
 	}
 	mounts, err := r.etc(s.Sandbox)
@@ -63,15 +62,33 @@ func (r *Runner) buildSandbox(s runner.Spec, uid, gid int) ([]specs.Mount, error
 	if err != nil {
 		return nil, err
 	}
-	return append(append(mounts, scratch...), files...), nil
+	artifacts, err := artifactMounts(s)
+	if err != nil {
+		return nil, err
+	}
+	host, err := r.hostMounts(s.Task.Container.Mounts)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(mounts, host, scratch, artifacts, files), nil
 }
 
-func touch(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
-	if err != nil {
-		return err
+// artifactMounts mounts what the agent fetched.
+func artifactMounts(s runner.Spec) ([]specs.Mount, error) {
+	var mounts []specs.Mount
+	for i, a := range s.Task.Container.Artifacts {
+		at := runner.ArtifactPath(s.Sandbox, i)
+		fi, err := os.Lstat(at)
+		if err != nil {
+			return nil, fmt.Errorf("artifact for %s: %w", a.Path, err)
+		}
+		if !fi.IsDir() {
+			return nil, fmt.Errorf("artifact for %s is no directory: %w", a.Path, runner.ErrSpec)
+		}
+		mounts = append(mounts, bind(at, a.Path, "ro"))
 	}
-	return f.Close()
+	slices.SortStableFunc(mounts, func(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	return mounts, nil
 }
 
 // etc gives the container the three files by which a host knows itself.

@@ -48,10 +48,24 @@ func checkSpec(s runner.Spec) error {
 	switch {
 	case s.Task.ID == "":
 		return fmt.Errorf("the task has no id: %w", runner.ErrSpec)
-	case !filepath.IsAbs(s.Sandbox) || !filepath.IsAbs(s.Log):
-		return fmt.Errorf("sandbox %q and log %q must be absolute: %w", s.Sandbox, s.Log, runner.ErrSpec)
-	case len(c.Files)+len(c.Scratch) > maxFileCount:
-		return fmt.Errorf("%d files and scratch directories, over the limit of %d: %w", len(c.Files)+len(c.Scratch), maxFileCount, runner.ErrSpec)
+	case !filepath.IsAbs(s.Sandbox):
+		return fmt.Errorf("sandbox %q must be absolute: %w", s.Sandbox, runner.ErrSpec)
+	case len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts) > maxFileCount:
+		return fmt.Errorf("%d files, scratch directories, artifacts and mounts, over the limit of %d: %w",
+			len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts), maxFileCount, runner.ErrSpec)
+	}
+	if err := checkRlimits(c.Rlimits); err != nil {
+		return err
+	}
+	for _, a := range c.Artifacts {
+		if err := checkPath(a.Path); err != nil {
+			return err
+		}
+	}
+	for _, m := range c.Mounts {
+		if err := checkPath(m.Path); err != nil {
+			return err
+		}
 	}
 	for _, f := range c.Files {
 		if err := checkPath(f.Path); err != nil {
@@ -95,7 +109,7 @@ func checkPath(p string) error {
 
 // specOptions are the steps that make the OCI spec of a container, in order:
 // the sandbox is last, since its owner is the user found before.
-func (r *Runner) specOptions(s runner.Spec, img image) []oci.SpecOpts {
+func (r *Runner) specOptions(s runner.Spec, img image, gpus []string) []oci.SpecOpts {
 	c, id := s.Task.Container, containerID(s.Task.ID)
 	opts := []oci.SpecOpts{
 		oci.WithEnv(environment(img.config.Env, c.Env)),
@@ -109,14 +123,18 @@ func (r *Runner) specOptions(s runner.Spec, img image) []oci.SpecOpts {
 		oci.WithNoNewPrivileges,
 		withSeccomp, // after the capabilities: it depends on them
 		oci.WithPidsLimit(r.opts.PIDs),
-		withFiles(r.nofile),
+		withRlimits(r.nofile, c.Rlimits),
 		withCgroupMount,
 	}
-	opts = append(opts, r.withResources(s.Task.Resources)...)
+	if c.ReadOnly {
+		opts = append(opts, oci.WithRootFSReadonly())
+	}
+	opts = append(opts, r.withResources(s.Task.Resources, c.CPUQuota)...)
+	opts = append(opts, withGPUs(gpus)...)
 	return append(opts, r.withSandbox(s))
 }
 
-func (r *Runner) withResources(need cluster.Resources) []oci.SpecOpts {
+func (r *Runner) withResources(need cluster.Resources, quota bool) []oci.SpecOpts {
 	var opts []oci.SpecOpts
 	if need.Mem > 0 {
 		opts = append(opts, oci.WithMemoryLimit(uint64(need.Mem)))
@@ -128,7 +146,7 @@ func (r *Runner) withResources(need cluster.Resources) []oci.SpecOpts {
 	}
 	if need.CPU > 0 {
 		opts = append(opts, oci.WithCPUShares(max(uint64(need.CPU)*sharesPerCPU/1000, minShares)))
-		if r.opts.Quota {
+		if quota || r.opts.Quota {
 			opts = append(opts, oci.WithCPUCFS(need.CPU*cpuPeriod/1000, cpuPeriod))
 		}
 	}
@@ -211,13 +229,6 @@ func withSeccomp(_ context.Context, _ oci.Client, _ *containers.Container, s *oc
 
 // nativeArch names Go's architectures as seccomp does.
 var nativeArch = map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}
-
-func withFiles(limit uint64) oci.SpecOpts {
-	return func(_ context.Context, _ oci.Client, _ *containers.Container, s *oci.Spec) error {
-		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: limit, Soft: limit}}
-		return nil
-	}
-}
 
 // withCgroupMount lets the container read its own limits: a JVM sizes its heap
 // and its pools by them.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/errdefs"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -93,13 +93,22 @@ func (r *Runner) create(ctx context.Context, id string, spec runner.Spec) (clien
 	if len(arguments(img, spec.Task.Container)) == 0 {
 		return nil, fmt.Errorf("neither the task nor its image names a command: %w", runner.ErrSpec)
 	}
+	gpus, release, err := r.takeGPUs(ctx, spec.Task.Resources.GPUs)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	labels := map[string]string{labelTask: string(spec.Task.ID)}
+	if len(gpus) > 0 {
+		labels[labelGPUs] = strings.Join(gpus, ",")
+	}
 	c, err := r.client.NewContainer(ctx, id,
 		client.WithImageName(spec.Task.Container.Image),
 		client.WithSnapshotter(r.opts.Snapshotter),
 		r.withSnapshot(id, img.parent),
-		client.WithContainerLabels(map[string]string{labelTask: string(spec.Task.ID)}),
+		client.WithContainerLabels(labels),
 		client.WithRuntime(runtimeName, r.runcOptions()),
-		client.WithNewSpec(r.specOptions(spec, img)...),
+		client.WithNewSpec(r.specOptions(spec, img, gpus)...),
 	)
 	if err != nil && !errors.Is(err, runner.ErrExists) {
 		// The snapshot may be there without its container.
@@ -140,7 +149,7 @@ func (r *Runner) runcOptions() *options.Options {
 
 // run makes the process of a created container and starts it.
 func (r *Runner) run(caller, work context.Context, c client.Container, spec runner.Spec) error {
-	task, err := c.NewTask(work, cio.LogFile(spec.Log))
+	task, err := c.NewTask(work, r.outputOf(spec.Sandbox))
 	if err != nil {
 		return err
 	}

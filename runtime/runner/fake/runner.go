@@ -14,6 +14,7 @@ import (
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 // Behaviour says how one container behaves. The zero value starts at once and
@@ -24,7 +25,8 @@ type Behaviour struct {
 	PrepareErr error             // what Prepare returns
 	Start      time.Duration     // how long Start takes
 	StartErr   error             // what Start returns
-	Output     string            // written to the log at the start
+	Output     string            // written to standard output at the start
+	Errors     string            // written to standard error after it
 	Exit       *runner.Exit      // its end by itself; nil: it runs until it is signalled
 	After      time.Duration     // from the start to Exit
 	IgnoreTERM bool              // only KILL ends it
@@ -125,10 +127,8 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 	if how.StartErr != nil {
 		return how.StartErr
 	}
-	if how.Output != "" && spec.Log != "" {
-		if err := appendFile(spec.Log, how.Output); err != nil {
-			return fmt.Errorf("container %s: %w", id, err)
-		}
+	if err := write(spec.Sandbox, how); err != nil {
+		return fmt.Errorf("container %s: %w", id, err)
 	}
 	if err := r.free(id); err != nil {
 		return err
@@ -160,6 +160,16 @@ func (r *Runner) free(id cluster.TaskID) error {
 		return fmt.Errorf("container %s: %w", id, runner.ErrExists)
 	}
 	return nil
+}
+
+// write appends to the files of both streams, which it makes in any case, as a
+// real runner does.
+func write(sandbox string, how Behaviour) error {
+	if sandbox == "" {
+		return nil
+	}
+	stdout, stderr := output.Paths(sandbox)
+	return errors.Join(appendFile(stdout, how.Output), appendFile(stderr, how.Errors))
 }
 
 func appendFile(path, text string) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 // Probe is the path of the test program in the image.
@@ -48,7 +48,6 @@ func (h Harness) Spec(t testing.TB, args ...string) runner.Spec {
 			Resources: cluster.Resources{CPU: 100, Mem: 64 << 20},
 		},
 		Sandbox: sandbox,
-		Log:     filepath.Join(sandbox, "log"),
 	}
 }
 
@@ -116,20 +115,27 @@ func Find(t testing.TB, r runner.Runner, id cluster.TaskID) (runner.Status, bool
 	return runner.Status{}, false
 }
 
-// AwaitLog waits until the log of spec contains text.
+// AwaitLog waits until the standard output of spec contains text.
 func AwaitLog(t testing.TB, spec runner.Spec, text string) {
+	t.Helper()
+	stdout, _ := output.Paths(spec.Sandbox)
+	AwaitFile(t, stdout, text)
+}
+
+// AwaitFile waits until a file contains text.
+func AwaitFile(t testing.TB, path, text string) {
 	t.Helper()
 	ctx := Context(t)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		b, err := os.ReadFile(spec.Log)
+		b, err := os.ReadFile(path)
 		if err == nil && strings.Contains(string(b), text) {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("log of %s: got %q (%v), want it to contain %q", spec.Task.ID, b, err, text)
+			t.Fatalf("%s: got %q (%v), want it to contain %q", path, b, err, text)
 		case <-tick.C:
 		}
 	}

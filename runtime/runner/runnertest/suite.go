@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
+	"github.com/universe-dcos/universe/runtime/runner/output"
 )
 
 // Run runs the suite. It leaves no container behind.
@@ -19,7 +21,7 @@ func Run(t *testing.T, h Harness) {
 		run  func(*testing.T, Harness)
 	}{
 		{"exit codes", exitCodes},
-		{"output", output},
+		{"output", outputs},
 		{"prepare", prepare},
 		{"start twice", startTwice},
 		{"start canceled", startCanceled},
@@ -60,13 +62,25 @@ func exitCodes(t *testing.T, h Harness) {
 	}
 }
 
-func output(t *testing.T, h Harness) {
+func outputs(t *testing.T, h Harness) {
 	r := h.Open(t)
 	ends := Watch(t, r)
 	spec := h.Spec(t, "print", "hello from inside")
 	Start(t, r, spec)
 	AwaitEnd(t, ends, spec.Task.ID)
 	AwaitLog(t, spec, "hello from inside\n")
+	if _, stderr := output.Paths(spec.Sandbox); size(t, stderr) != 0 {
+		t.Error("standard error of a program that writes none: got some")
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi.Size()
 }
 
 func prepare(t *testing.T, h Harness) {

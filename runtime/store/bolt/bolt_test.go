@@ -52,7 +52,7 @@ func TestOpen_refusesNewerFormat(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	if err := l.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(metaBucket).Put(formatKey, number(format+1))
+		return put(tx.Bucket(metaBucket), formatKey, format+1)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +119,10 @@ func TestReplay_missingEntry(t *testing.T) {
 	l := open(t, t.TempDir())
 	defer l.Close()
 	ctx := context.Background()
-	if _, err := l.Append(ctx, [][]byte{[]byte("1"), []byte("2"), []byte("3")}); err != nil {
-		t.Fatal(err)
+	for _, e := range []string{"1", "2", "3"} {
+		if _, err := l.Append(ctx, [][]byte{[]byte(e)}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := l.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(logBucket).Delete(number(2)) }); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -27,7 +28,7 @@ func (l *Log) SaveSnapshot(ctx context.Context, index int64, data []byte) error 
 	if len(data) > MaxSnapshot {
 		return fmt.Errorf("snapshot into %s: %d bytes, the limit is %d: %w", l.path, len(data), int64(MaxSnapshot), store.ErrTooLarge)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
 	if err != nil {
 		return fmt.Errorf("snapshot into %s: %w", l.path, err)
 	}
@@ -35,26 +36,30 @@ func (l *Log) SaveSnapshot(ctx context.Context, index int64, data []byte) error 
 	if err := enc.Close(); err != nil {
 		return fmt.Errorf("snapshot into %s: %w", l.path, err)
 	}
-	err = l.db.Update(func(tx *bbolt.Tx) error {
+	err = l.update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
-		if err := store.CheckSnapshot(index, get(meta, snapAtKey), l.last.Load()); err != nil {
+		saved, err := get(meta, snapAtKey)
+		if err != nil {
 			return err
 		}
-		if err := putPieces(tx, packed); err != nil {
+		if err := store.CheckSnapshot(index, saved, l.last.Load()); err != nil {
 			return err
 		}
-		if err := meta.Put(snapAtKey, number(index)); err != nil {
+		if err := putPieces(tx, index, packed); err != nil {
+			return err
+		}
+		if err := put(meta, snapAtKey, index); err != nil {
 			return err
 		}
 		return dropEntries(tx, index-store.KeepEntries)
 	})
 	if err != nil {
-		return fmt.Errorf("snapshot into %s: %w", l.path, closed(err))
+		return fmt.Errorf("snapshot into %s: %w", l.path, err)
 	}
 	return nil
 }
 
-func putPieces(tx *bbolt.Tx, packed []byte) error {
+func putPieces(tx *bbolt.Tx, index int64, packed []byte) error {
 	if err := tx.DeleteBucket(snapshotBucket); err != nil {
 		return err
 	}
@@ -65,7 +70,9 @@ func putPieces(tx *bbolt.Tx, packed []byte) error {
 	b.FillPercent = 1
 	for i := int64(0); len(packed) > 0; i++ {
 		n := min(maxPiece, len(packed))
-		if err := b.Put(number(i), packed[:n]); err != nil {
+		key, v := number(i), make([]byte, 0, sumSize+n)
+		v = append(append(v, sum(number(index), key, packed[:n])...), packed[:n]...)
+		if err := b.Put(key, v); err != nil {
 			return err
 		}
 		packed = packed[n:]
@@ -73,19 +80,44 @@ func putPieces(tx *bbolt.Tx, packed []byte) error {
 	return nil
 }
 
-// dropEntries lets go of the entries up to index.
+// getPieces puts the pieces of the snapshot at index together.
+func getPieces(tx *bbolt.Tx, index int64) (packed []byte, err error) {
+	next := int64(0)
+	err = tx.Bucket(snapshotBucket).ForEach(func(k, v []byte) error {
+		if len(v) < sumSize || value(k) != next || string(sum(number(index), k, v[sumSize:])) != string(v[:sumSize]) {
+			return fmt.Errorf("its piece %d, %d bytes long, does not match its checksum: %w", next, len(v), store.ErrDamaged)
+		}
+		packed = append(packed, v[sumSize:]...)
+		next++
+		return nil
+	})
+	return packed, err
+}
+
+// dropEntries lets go of the entries up to index: of the batches that hold no
+// later one, and in name only of those before it in a batch that does.
 func dropEntries(tx *bbolt.Tx, index int64) error {
 	meta, b := tx.Bucket(metaBucket), tx.Bucket(logBucket)
-	first := get(meta, firstKey)
-	if index <= first {
-		return nil
+	first, err := get(meta, firstKey)
+	if err != nil || index <= first {
+		return err
 	}
-	for i := first + 1; i <= index; i++ {
-		if err := b.Delete(number(i)); err != nil {
+	var drop [][]byte
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil; {
+		next, _ := c.Next()
+		if next == nil || value(next) > index+1 {
+			break
+		}
+		drop = append(drop, bytes.Clone(k))
+		k = next
+	}
+	for _, k := range drop {
+		if err := b.Delete(k); err != nil {
 			return err
 		}
 	}
-	return meta.Put(firstKey, number(index))
+	return put(meta, firstKey, index)
 }
 
 // LoadSnapshot implements store.Log.
@@ -95,18 +127,20 @@ func (l *Log) LoadSnapshot(ctx context.Context) (int64, []byte, error) {
 	}
 	var index int64
 	var packed []byte
-	err := l.db.View(func(tx *bbolt.Tx) error {
-		index = get(tx.Bucket(metaBucket), snapAtKey)
-		return tx.Bucket(snapshotBucket).ForEach(func(_, v []byte) error {
-			packed = append(packed, v...)
-			return nil
-		})
+	err := l.view(func(tx *bbolt.Tx) (err error) {
+		if index, err = get(tx.Bucket(metaBucket), snapAtKey); err != nil || index == 0 {
+			return err
+		}
+		packed, err = getPieces(tx, index)
+		return err
 	})
-	if err != nil {
-		return 0, nil, fmt.Errorf("snapshot of %s: %w", l.path, closed(err))
-	}
-	if index == 0 {
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("snapshot of %s at %d: %w", l.path, index, err)
+	case index == 0:
 		return 0, nil, nil
+	case len(packed) == 0:
+		return 0, nil, fmt.Errorf("snapshot of %s at %d: it is not there: %w", l.path, index, store.ErrDamaged)
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxSnapshot))
 	if err != nil {
@@ -115,7 +149,7 @@ func (l *Log) LoadSnapshot(ctx context.Context) (int64, []byte, error) {
 	defer dec.Close()
 	data, err := dec.DecodeAll(packed, nil)
 	if err != nil {
-		return 0, nil, fmt.Errorf("snapshot of %s at %d: %w", l.path, index, err)
+		return 0, nil, fmt.Errorf("snapshot of %s at %d: %w: %w", l.path, index, store.ErrDamaged, err)
 	}
 	return index, data, nil
 }

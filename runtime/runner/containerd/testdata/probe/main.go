@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -25,6 +26,8 @@ func main() {
 		os.Exit(number(arg))
 	case "print":
 		fmt.Println(arg)
+	case "turns":
+		turns(number(arg))
 	case "run":
 		fmt.Println("ready")
 		park()
@@ -49,6 +52,16 @@ func main() {
 			fail(err.Error())
 		}
 		os.Stdout.Write(b)
+	case "stat":
+		if _, err := os.Stat(arg); err != nil {
+			fail(err.Error())
+		}
+	case "fill":
+		if err := os.WriteFile(arg, make([]byte, number(os.Args[3])), 0o600); err != nil {
+			fail(err.Error())
+		}
+		fmt.Println("filled", arg)
+		park()
 	case "write":
 		if err := os.WriteFile(arg, []byte("written\n"), 0o600); err != nil {
 			fail(err.Error())
@@ -56,6 +69,16 @@ func main() {
 		fmt.Println("wrote", arg)
 	default:
 		fail("unknown verb " + os.Args[1])
+	}
+}
+
+// turns writes n lines to both streams in turn, slowly enough to be told apart.
+func turns(n int) {
+	for i := range n {
+		fmt.Fprintf(os.Stdout, "out %d\n", i)
+		time.Sleep(5 * time.Millisecond)
+		fmt.Fprintf(os.Stderr, "err %d\n", i)
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -1,0 +1,286 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/universe-dcos/universe/runtime/api/native"
+	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/framework"
+	"github.com/universe-dcos/universe/runtime/store/bolt"
+)
+
+// benchMaster runs a master with its log on disk until the benchmark's end.
+func benchMaster(b *testing.B) (*Master, context.Context) {
+	b.Helper()
+	log, err := bolt.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := New(b.Context(), Config{Store: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+		if err := log.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return m, ctx
+}
+
+// benchAgents registers agents in the master's process that do at once what they
+// are told.
+func benchAgents(b *testing.B, ctx context.Context, m *Master, n int) {
+	b.Helper()
+	var group, opened sync.WaitGroup
+	b.Cleanup(group.Wait)
+	for from := range 16 {
+		opened.Go(func() {
+			for i := from; i < n; i += 16 {
+				info := cluster.Agent{ID: cluster.AgentID(fmt.Sprintf("a%05d", i)), Hostname: fmt.Sprintf("a%05d.test", i), Host: "10.0.0.1",
+					Total: cluster.Resources{CPU: 8000, Mem: 32 << 30, Disk: 100 << 30, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 32000})}}
+				s := newSession(info.ID)
+				if err := m.open(ctx, core.RegisterAgent{Agent: info, Boot: "b"}, s); err != nil {
+					b.Error(err)
+					return
+				}
+				group.Go(func() { obedient(ctx, m, s) })
+			}
+		})
+	}
+	opened.Wait()
+}
+
+// pool is what a framework of a benchmark knows: the offers it can use and the
+// tasks that run.
+type pool struct {
+	mu      sync.Mutex
+	offers  []cluster.Offer
+	running map[cluster.TaskID]bool
+	changed chan struct{} // has one element after a change
+}
+
+func (p *pool) handler() framework.Handler {
+	change := func(f func()) error {
+		p.mu.Lock()
+		f()
+		p.mu.Unlock()
+		select {
+		case p.changed <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	return framework.Handler{
+		Subscribed: func(context.Context, *framework.Driver) error { return change(func() {}) },
+		Offers: func(_ context.Context, _ *framework.Driver, offers []cluster.Offer) error {
+			return change(func() { p.offers = append(p.offers, offers...) })
+		},
+		Rescind: func(_ context.Context, _ *framework.Driver, ids []cluster.OfferID) error {
+			return change(func() {
+				p.offers = slices.DeleteFunc(p.offers, func(o cluster.Offer) bool { return slices.Contains(ids, o.ID) })
+			})
+		},
+		Update: func(_ context.Context, _ *framework.Driver, st cluster.TaskStatus) error {
+			return change(func() {
+				if st.State == cluster.TaskRunning {
+					p.running[st.Task] = true
+				} else if st.State.Terminal() {
+					delete(p.running, st.Task)
+				}
+			})
+		},
+	}
+}
+
+// wait waits until a function of the pool gives true.
+func (p *pool) wait(ctx context.Context, good func() bool) {
+	for {
+		p.mu.Lock()
+		ok := good()
+		p.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take gives up to n offers.
+func (p *pool) take(ctx context.Context, n int) (out []cluster.Offer) {
+	p.wait(ctx, func() bool {
+		n = min(n, len(p.offers))
+		out, p.offers = slices.Clone(p.offers[:n]), p.offers[n:]
+		return n > 0
+	})
+	return out
+}
+
+// BenchmarkPlacementsHTTP launches tasks by a framework over HTTP, 300 a
+// request on 30 agents, on a master with its log on disk, until the framework
+// heard that all of them run and acknowledged it.
+func BenchmarkPlacementsHTTP(b *testing.B) {
+	for _, agents := range []int{1000, 10_000} {
+		b.Run(fmt.Sprintf("%dk", agents/1000), func(b *testing.B) { placementsHTTP(b, agents) })
+	}
+}
+
+func placementsHTTP(b *testing.B, agents int) {
+	const tasks, perAgent, perRequest = 3000, 10, 30
+	m, ctx := benchMaster(b)
+	benchAgents(b, ctx, m, agents)
+	api := httptest.NewServer(native.New(native.Config{Cluster: m}))
+	defer api.Close()
+	transport, err := framework.HTTP(api.URL, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pool{running: map[cluster.TaskID]bool{}, changed: make(chan struct{}, 1)}
+	h := p.handler()
+	var d *framework.Driver
+	h.Subscribed = func(_ context.Context, driver *framework.Driver) error { d = driver; return nil }
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := framework.Run(ctx, transport, cluster.Framework{Name: "bench"}, h, nil); err != nil {
+			b.Error(err)
+		}
+	})
+	defer group.Wait()
+	defer cancel()
+	p.wait(ctx, func() bool { return len(p.offers) > 0 })
+	n := 0
+	for b.Loop() {
+		for launched := 0; launched < tasks; {
+			var calls []framework.Call
+			for _, o := range p.take(ctx, min(perRequest, (tasks-launched)/perAgent)) {
+				specs := make([]cluster.TaskSpec, perAgent)
+				for i := range specs {
+					n++
+					specs[i] = toy(cluster.TaskID(fmt.Sprintf("bench.%08d", n)))
+				}
+				calls = append(calls, accept([]cluster.Offer{o}, specs...))
+				launched += perAgent
+			}
+			if err := d.Do(ctx, calls...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p.wait(ctx, func() bool { return len(p.running) == tasks })
+		b.StopTimer()
+		benchKill(b, ctx, d, p)
+		b.StartTimer()
+	}
+	rate := tasks * float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "placements/s")
+	fmt.Fprintf(b.Output(), "figure sched.placements_http.%dk %.0f /s\n", agents/1000, rate)
+}
+
+// benchKill ends all tasks of a framework.
+func benchKill(b *testing.B, ctx context.Context, d *framework.Driver, p *pool) {
+	b.Helper()
+	var calls []framework.Call
+	p.wait(ctx, func() bool {
+		for id := range p.running {
+			calls = append(calls, framework.Call{Kill: &framework.Kill{Task: id}})
+		}
+		return true
+	})
+	for chunk := range slices.Chunk(calls, framework.MaxCalls) {
+		if err := d.Do(ctx, chunk...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p.wait(ctx, func() bool { return len(p.running) == 0 })
+}
+
+// BenchmarkLogAppend appends a full batch of reports to the log on disk, as a
+// round of the loop does.
+func BenchmarkLogAppend(b *testing.B) {
+	log, err := bolt.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close()
+	batch := make([][]byte, MaxBatch)
+	for i := range batch {
+		batch[i] = core.Encode(1, core.UpdateTask{Principal: "agent:a00001", Status: cluster.TaskStatus{
+			Task: cluster.TaskID(fmt.Sprintf("bench.%08d", i)), Agent: "a00001", State: cluster.TaskRunning, UUID: newSessionID(), At: 1, Seq: 3, Ready: true}})
+	}
+	for b.Loop() {
+		if _, err := log.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ms := b.Elapsed().Seconds() / float64(b.N) * 1e3
+	fmt.Fprintf(b.Output(), "figure log.append_batch.%d %.2f ms\n", MaxBatch, ms)
+	fmt.Fprintf(b.Output(), "figure log.append %.0f /s\n", MaxBatch*1e3/ms)
+}
+
+// BenchmarkMemory measures what a master holds for its agents, with their
+// sessions, and for tasks that run.
+func BenchmarkMemory(b *testing.B) {
+	const agents, tasks = 1000, 10_000
+	for b.Loop() {
+		m, ctx := benchMaster(b)
+		before := heap()
+		sessions := make([]*session, agents)
+		for i := range sessions {
+			id := cluster.AgentID(fmt.Sprintf("a%05d", i))
+			sessions[i] = newSession(id)
+			info := cluster.Agent{ID: id, Hostname: string(id) + ".test", Host: "10.0.0.1", URL: "https://10.0.0.1:5052",
+				Attributes: map[string]string{"rack": fmt.Sprint("r", i%25)},
+				Total:      cluster.Resources{CPU: 8000, Mem: 32 << 30, Disk: 100 << 30, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 32000})}}
+			if err := m.open(ctx, core.RegisterAgent{Agent: info, Boot: "b"}, sessions[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		withAgents := heap()
+		must(b, m, core.PutFramework{Framework: cluster.Framework{ID: "bench", Name: "bench", Roles: []cluster.Role{"*"}, FailoverTimeout: 3_600_000}})
+		for i := range agents {
+			cmd := core.AcceptOffers{Framework: "bench", Role: "*", Agent: cluster.AgentID(fmt.Sprintf("a%05d", i)), Offered: cluster.Resources{CPU: 8000, Mem: 32 << 30}}
+			for j := range tasks / agents {
+				spec := toy(cluster.TaskID(fmt.Sprintf("bench.%d.%d", i, j)))
+				spec.Framework, spec.Role = "bench", "*"
+				cmd.Tasks = append(cmd.Tasks, spec)
+			}
+			must(b, m, cmd)
+			for _, t := range cmd.Tasks {
+				must(b, m, core.UpdateTask{Status: cluster.TaskStatus{Task: t.ID, Agent: cmd.Agent, State: cluster.TaskRunning, UUID: newSessionID(), Ready: true}})
+			}
+			sessions[i].take() // as an agent that reads its orders
+		}
+		withTasks := heap()
+		fmt.Fprintf(b.Output(), "figure master.mem.1k_agents %.1f MB\nfigure master.mem.10k_tasks %.1f MB\n", mb(withAgents-before), mb(withTasks-withAgents))
+		runtime.KeepAlive(sessions)
+	}
+}
+
+// heap is how much memory is in use, in bytes.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapAlloc)
+}
+
+func mb(n int64) float64 { return float64(n) / 1e6 }
