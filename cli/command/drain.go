@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/universe-dcos/universe/cli/render"
 	"github.com/universe-dcos/universe/internal/problem"
 	runtimeclient "github.com/universe-dcos/universe/runtime/client"
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -82,7 +83,7 @@ func (a *app) drain(ctx context.Context, id cluster.AgentID, f drainFlags) error
 			return nil
 		case n.Tasks != left:
 			left = n.Tasks
-			a.say("Agent %s drains: %d tasks left.", id, left)
+			a.say("Agent %s drains: %s left.", id, render.Count(left, "task"))
 		}
 		select {
 		case <-ctx.Done():
