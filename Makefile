@@ -29,6 +29,7 @@ build: ## build dcos and universe into .build/bin
 .PHONY: bundle
 bundle: setup ## build the pinned containerd, its shim, runc and CNI plugins into .build/bundle
 	@runtime/bundle/build.sh $(BUNDLE)
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(BUNDLE)/universe-output ./runtime/runner/output/universe-output
 
 .PHONY: demo
 demo: setup bundle build ## Spark on two agents, end to end; leaves nothing behind (root)
