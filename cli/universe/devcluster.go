@@ -119,7 +119,7 @@ func (c *devCluster) writeConfigs() error {
 	if err := pair.Save(certs, "master"); err != nil {
 		return err
 	}
-	err = writeConfig(c.masterFile(), masterConfig{Name: c.name(), Dir: filepath.Join(c.flags.dir, "master"), Listen: c.flags.listen,
+	err = writeConfig(c.masterFile(), masterConfig{Name: c.name(), Dir: filepath.Join(c.flags.dir, "master"), Listen: c.flags.listen, Authority: certs,
 		Agents: net.JoinHostPort(gateway, devAgentsPort), Registry: net.JoinHostPort(gateway, devRegistryPort), TLS: certFiles(certs, "master", caFile)})
 	if err != nil {
 		return err

@@ -88,6 +88,7 @@ type Agent struct {
 	mu    sync.Mutex
 	tasks map[cluster.TaskID]*task // that have a goroutine
 	group *errgroup.Group          // of the tasks' goroutines
+	execs int                      // sessions of exec that are open
 }
 
 // New checks a configuration. It does nothing yet: Run does.

@@ -88,9 +88,10 @@ func isMaster(chain []*x509.Certificate, master string) error {
 	return nil
 }
 
-// Handler is the agent's API, see cluster.PathTaskLog. Run serves it.
+// Handler is the agent's API, see cluster.PathTaskLog and the next. Run serves it.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+cluster.PathTaskLog, a.serveLog)
+	mux.HandleFunc("POST "+cluster.PathTaskExec, a.serveExec)
 	return mux
 }

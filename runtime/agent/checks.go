@@ -151,7 +151,7 @@ func (t *task) checkedHealth(err error, started cluster.Time) {
 // condemn ends an unhealthy task.
 func (t *task) condemn(message string) {
 	grace := cmp.Or(t.spec.Container.KillGrace, cluster.DefaultKillGrace)
-	err := t.a.ledger.SetKill(t.spec.ID, checkpoint.Kill{Reason: cluster.ReasonUnhealthy, Message: message, Deadline: now().Add(grace)})
+	err := t.a.ledger.SetKill(t.spec.ID, checkpoint.Kill{Reason: cluster.ReasonUnhealthy, Message: message, Deadline: now().Add(grace), Grace: grace})
 	if err != nil {
 		t.a.log.Error("checkpoint failed", "task", string(t.spec.ID), "err", err)
 		return

@@ -61,7 +61,7 @@ func (a *Agent) measureDisk(ctx context.Context, t *task, limit int64) {
 	}
 	grace := cmp.Or(t.spec.Container.KillGrace, cluster.DefaultKillGrace)
 	kill := checkpoint.Kill{
-		Reason: cluster.ReasonDiskLimit, Deadline: now().Add(grace),
+		Reason: cluster.ReasonDiskLimit, Deadline: now().Add(grace), Grace: grace,
 		Message: fmt.Sprintf("it has written %s and may write %s", cluster.Bytes(used), cluster.Bytes(limit)),
 	}
 	if err := a.ledger.SetKill(t.spec.ID, kill); err != nil {

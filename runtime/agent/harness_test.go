@@ -226,6 +226,13 @@ func (m *fakeMaster) lose() {
 	close(m.drop)
 }
 
+// setRefuse has the next requests answered with 503.
+func (m *fakeMaster) setRefuse(requests int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuse = requests
+}
+
 func (m *fakeMaster) setAck(on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -43,16 +43,17 @@ func (t *task) launch(ctx context.Context) {
 				t.supervise(ctx)
 			case ctx.Err() != nil: // the agent ends; the next life goes on
 			default:
-				t.notStarted(err)
-				t.remove(ctx)
+				if t.notStarted(ctx, err) {
+					t.remove(ctx)
+				}
 			}
 			return
 		}
 	}
 }
 
-// notStarted reports why there is no process.
-func (t *task) notStarted(err error) {
+// notStarted reports why there is no process, as finish does.
+func (t *task) notStarted(ctx context.Context, err error) bool {
 	st := t.a.status(t.spec.ID, cluster.TaskFailed)
 	st.Message = err.Error()
 	switch {
@@ -65,7 +66,7 @@ func (t *task) notStarted(err error) {
 	default:
 		st.Reason = cluster.ReasonLaunchFailed
 	}
-	t.a.report(st)
+	return t.a.insist(ctx, t.spec.ID, "the end of a task", func() error { return t.a.tryReport(st) })
 }
 
 // bringUp starts the container, and waits for an engine that is away.

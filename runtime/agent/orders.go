@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -13,6 +14,10 @@ import (
 const (
 	// maxTaskID bounds a task's id, in bytes (see cluster.TaskID).
 	maxTaskID = 200
+	// minDiskRetry and maxDiskRetry bound the pause between two tries to write
+	// down what must not be lost.
+	minDiskRetry = time.Second
+	maxDiskRetry = 30 * time.Second
 	// maxMessage bounds the message of a report, in bytes.
 	maxMessage = 1024
 )
@@ -101,7 +106,7 @@ func (a *Agent) kill(o cluster.Order) error {
 	if grace <= 0 {
 		grace = cluster.DefaultKillGrace
 	}
-	if err := a.ledger.SetKill(o.Task, checkpoint.Kill{Deadline: now().Add(grace)}); err != nil {
+	if err := a.ledger.SetKill(o.Task, checkpoint.Kill{Deadline: now().Add(grace), Grace: grace}); err != nil {
 		return err
 	}
 	if t := a.task(o.Task); t != nil {
@@ -127,16 +132,40 @@ func (a *Agent) status(id cluster.TaskID, state cluster.TaskState) cluster.TaskS
 
 // report makes st known. Once a task has ended nothing more is said of it.
 func (a *Agent) report(st cluster.TaskStatus) {
+	if err := a.tryReport(st); err != nil {
+		a.log.Error("a report could not be written down", "task", string(st.Task), "state", string(st.State), "err", err)
+	}
+}
+
+// tryReport is report for who can try again.
+func (a *Agent) tryReport(st cluster.TaskStatus) error {
 	if len(st.Message) > maxMessage {
 		st.Message = strings.ToValidUTF8(st.Message[:maxMessage], "") + "…"
 	}
 	err := a.ledger.Report(st)
-	switch {
-	case errors.Is(err, checkpoint.ErrEnded):
-	case err != nil:
-		a.log.Error("a report could not be written down", "task", string(st.Task), "state", string(st.State), "err", err)
-	default:
+	if errors.Is(err, checkpoint.ErrEnded) {
+		return nil
+	}
+	if err == nil {
 		a.log.Info("task "+strings.ToLower(strings.TrimPrefix(string(st.State), "TASK_")), "task", string(st.Task),
 			"reason", string(st.Reason), "message", st.Message, "ready", st.Ready)
+	}
+	return err
+}
+
+// insist tries until it succeeds, as what must not be lost to a full disk. It
+// gives up, and reports false, when ctx is done: the next life begins from what
+// is on disk.
+func (a *Agent) insist(ctx context.Context, task cluster.TaskID, what string, try func() error) bool {
+	b := backoff{least: minDiskRetry, most: maxDiskRetry}
+	for {
+		err := try()
+		if err == nil {
+			return true
+		}
+		a.log.Error(what+" could not be written down; trying again", "task", string(task), "err", err)
+		if !b.wait(ctx) {
+			return false
+		}
 	}
 }

@@ -43,6 +43,8 @@ type task struct {
 	checks  *checks
 	killing bool
 	killAt  *time.Timer
+	killFor checkpoint.Kill // that killBy was reckoned from
+	killBy  time.Time       // when KILL is due, by the clock that never steps
 }
 
 func newTask(a *Agent, spec cluster.TaskSpec, p probes) *task {
@@ -100,8 +102,7 @@ func (t *task) record() checkpoint.Record {
 func (t *task) supervise(ctx context.Context) {
 	t.started.Store(true)
 	rec := t.record()
-	if rec.Started == 0 && t.neverSeen() {
-		t.remove(ctx)
+	if rec.Started == 0 && t.neverSeen(ctx) {
 		return
 	}
 	t.ready, t.healthy = rec.Status.Ready || t.probes.ready == nil, rec.Status.Healthy
@@ -121,8 +122,9 @@ func (t *task) supervise(ctx context.Context) {
 		select {
 		case exit := <-t.end:
 			checks.stop()
-			t.finish(exit)
-			t.remove(ctx)
+			if t.finish(ctx, exit) {
+				t.remove(ctx)
+			}
 			return
 		case <-t.poke:
 			if t.record().Kill != nil {
@@ -146,11 +148,13 @@ func (t *task) supervise(ctx context.Context) {
 // neverSeen ends a task whose container is there without a process, and that
 // was never known to run: it may have, so it is not started again, and it may
 // not have, so it is not called running.
-func (t *task) neverSeen() bool {
+func (t *task) neverSeen(ctx context.Context) bool {
 	select {
 	case exit := <-t.end:
 		if exit.Unknown {
-			t.finish(exit)
+			if t.finish(ctx, exit) {
+				t.remove(ctx)
+			}
 			return true
 		}
 		t.ended(exit)
@@ -188,7 +192,7 @@ func (t *task) signal(ctx context.Context) {
 	if k == nil {
 		return
 	}
-	left := millis(k.Deadline.Sub(now()))
+	left := t.graceLeft(*k)
 	sig, all := syscall.SIGTERM, false
 	if left <= 0 {
 		sig, all, left = syscall.SIGKILL, true, killAgain
@@ -204,12 +208,29 @@ func (t *task) signal(ctx context.Context) {
 	t.killAt.Reset(left)
 }
 
-// finish reports the end.
-func (t *task) finish(exit runner.Exit) {
+// graceLeft is the time to KILL. The wall clock is asked once for each decision
+// to kill: from then on its steps count nothing.
+func (t *task) graceLeft(k checkpoint.Kill) time.Duration {
+	if t.killBy.IsZero() || t.killFor.Deadline != k.Deadline {
+		left := millis(k.Deadline.Sub(now()))
+		if k.Grace > 0 {
+			left = min(left, millis(k.Grace))
+		}
+		if by := time.Now().Add(left); t.killBy.IsZero() || by.Before(t.killBy) {
+			t.killBy = by
+		}
+		t.killFor = k
+	}
+	return time.Until(t.killBy)
+}
+
+// finish reports the end. Until that is on disk the container, which knows its
+// exit code too, must not be removed: it then reports false.
+func (t *task) finish(ctx context.Context, exit runner.Exit) bool {
 	st := t.a.status(t.spec.ID, "")
 	outcome(&st, exit, t.record().Kill, t.spec)
 	st.Healthy = t.healthy
-	t.a.report(st)
+	return t.a.insist(ctx, t.spec.ID, "the end of a task", func() error { return t.a.tryReport(st) })
 }
 
 // remove deletes the container, for as long as it takes.
@@ -228,9 +249,7 @@ func (t *task) remove(ctx context.Context) {
 			return
 		}
 	}
-	if err := t.a.ledger.SetRemoved(t.spec.ID); err != nil {
-		t.a.log.Error("checkpoint failed", "task", string(t.spec.ID), "err", err)
-	}
+	t.a.insist(ctx, t.spec.ID, "the removal of a container", func() error { return t.a.ledger.SetRemoved(t.spec.ID) })
 }
 
 // probes are the compiled checks of a task; nil where it has none.

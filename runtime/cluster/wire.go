@@ -88,4 +88,10 @@ const (
 //	GET PathTaskLog?task=ID[&stream=stdout|stderr][&offset=N][&tail=N][&follow=true]
 //	    the task's output as text/plain, both streams in their order unless one
 //	    is named; follow streams until the task has ended
-const PathTaskLog = "/v1/task/log"
+//	POST PathTaskExec?task=ID&arg=…[&arg=…][&tty=true[&columns=N&rows=N]]
+//	    with "Connection: Upgrade" and "Upgrade: universe-exec/1": runs a process
+//	    in the task's container; answered by 101, then frames (package execwire)
+const (
+	PathTaskLog  = "/v1/task/log"
+	PathTaskExec = "/v1/task/exec"
+)

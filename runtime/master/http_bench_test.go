@@ -48,9 +48,9 @@ func benchAgents(b *testing.B, ctx context.Context, m *Master, n int) {
 	b.Helper()
 	var group, opened sync.WaitGroup
 	b.Cleanup(group.Wait)
-	for from := range 16 {
+	for from := range 256 { // one sync of the log is for as many
 		opened.Go(func() {
-			for i := from; i < n; i += 16 {
+			for i := from; i < n; i += 256 {
 				info := cluster.Agent{ID: cluster.AgentID(fmt.Sprintf("a%05d", i)), Hostname: fmt.Sprintf("a%05d.test", i), Host: "10.0.0.1",
 					Total: cluster.Resources{CPU: 8000, Mem: 32 << 30, Disk: 100 << 30, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 32000})}}
 				s := newSession(info.ID)
@@ -167,29 +167,35 @@ func placementsHTTP(b *testing.B, agents int) {
 	defer group.Wait()
 	defer cancel()
 	p.wait(ctx, func() bool { return len(p.offers) > 0 })
-	n := 0
+	n, placed := 0, 0
 	for b.Loop() {
-		for launched := 0; launched < tasks; {
+		launched := 0
+		for launched < tasks {
 			var calls []framework.Call
-			for _, o := range p.take(ctx, min(perRequest, (tasks-launched)/perAgent)) {
-				specs := make([]cluster.TaskSpec, perAgent)
-				for i := range specs {
+			for _, o := range p.take(ctx, min(perRequest, max(1, (tasks-launched)/perAgent))) {
+				var specs []cluster.TaskSpec // none, and so a refusal, where what is left of an agent is too little
+				need := toy("").Resources
+				for left := o.Resources; len(specs) < perAgent && cluster.Fits(left, need) == nil; left = left.Minus(need) {
 					n++
-					specs[i] = toy(cluster.TaskID(fmt.Sprintf("bench.%08d", n)))
+					specs = append(specs, toy(cluster.TaskID(fmt.Sprintf("bench.%08d", n))))
 				}
 				calls = append(calls, accept([]cluster.Offer{o}, specs...))
-				launched += perAgent
+				if len(specs) == 0 {
+					calls[len(calls)-1].Accept.RefuseFor = nil
+				}
+				launched += len(specs)
 			}
 			if err := d.Do(ctx, calls...); err != nil {
 				b.Fatal(err)
 			}
 		}
-		p.wait(ctx, func() bool { return len(p.running) == tasks })
+		p.wait(ctx, func() bool { return len(p.running) >= launched })
 		b.StopTimer()
+		placed += launched
 		benchKill(b, ctx, d, p)
 		b.StartTimer()
 	}
-	rate := tasks * float64(b.N) / b.Elapsed().Seconds()
+	rate := float64(placed) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "placements/s")
 	fmt.Fprintf(b.Output(), "figure sched.placements_http.%dk %.0f /s\n", agents/1000, rate)
 }
@@ -262,9 +268,12 @@ func BenchmarkMemory(b *testing.B) {
 				spec.Framework, spec.Role = "bench", "*"
 				cmd.Tasks = append(cmd.Tasks, spec)
 			}
-			must(b, m, cmd)
+			round := []core.Command{cmd}
 			for _, t := range cmd.Tasks {
-				must(b, m, core.UpdateTask{Status: cluster.TaskStatus{Task: t.ID, Agent: cmd.Agent, State: cluster.TaskRunning, UUID: newSessionID(), Ready: true}})
+				round = append(round, core.UpdateTask{Status: cluster.TaskStatus{Task: t.ID, Agent: cmd.Agent, State: cluster.TaskRunning, UUID: newSessionID(), Ready: true}})
+			}
+			if refused, err := m.submitAll(ctx, round); err != nil || len(refused) > 0 {
+				b.Fatal(refused, err)
 			}
 			sessions[i].take() // as an agent that reads its orders
 		}

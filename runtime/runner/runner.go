@@ -124,3 +124,25 @@ type DiskMeter interface {
 	// Disk is the size of the container's own file system, in bytes.
 	Disk(ctx context.Context, id cluster.TaskID) (int64, error)
 }
+
+// Size is that of a terminal, in characters.
+type Size struct{ Columns, Rows uint16 }
+
+// Session is a process to run in a running container with its streams.
+type Session struct {
+	Argv   []string
+	TTY    bool        // with a terminal: Stderr is then part of Stdout
+	Size   Size        // of the terminal at the start
+	Resize <-chan Size // later sizes; nil: none
+	Stdin  io.Reader   // nil: empty. A Read may be under way when ExecIO has returned.
+	Stdout io.Writer   // where a slow Write holds up the process
+	Stderr io.Writer
+}
+
+// Executor is a Runner that can run a Session; ask by type assertion.
+type Executor interface {
+	// ExecIO runs a session as the container's user, in its environment, to its
+	// end and gives its exit code. When ctx is done first the process is
+	// killed. Neither ends the task.
+	ExecIO(ctx context.Context, id cluster.TaskID, s Session) (int, error)
+}

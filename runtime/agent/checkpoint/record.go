@@ -33,6 +33,9 @@ type Kill struct {
 	Message string         `json:"message,omitempty"`
 	// Deadline is when the grace period ends and KILL follows.
 	Deadline cluster.Time `json:"deadline"`
+	// Grace is how long the grace period was when it began: a clock that steps
+	// back makes it no longer. 0: not known.
+	Grace cluster.Millis `json:"grace_ms,omitempty"`
 }
 
 // Held reports whether the agent answers for the task: it has not ended, or

@@ -3,6 +3,7 @@ package containerd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -213,6 +214,47 @@ func TestDaemon_stopEndsEverything(t *testing.T) {
 	}
 	if err := d.Stop(runnertest.Context(t)); err != nil {
 		t.Errorf("a second Stop: %v", err)
+	}
+}
+
+// TestDaemon_reboot takes away all that does not survive one: processes, mounts,
+// State, which lies in memory. The images and containerd's records stay.
+func TestDaemon_reboot(t *testing.T) {
+	d := newDaemon(t)
+	h := harness(t)
+	r := runnerOn(t, d, "ns-1")
+	running, ended := h.Spec(t, "run"), h.Spec(t, "exit", "4")
+	ends := runnertest.Watch(t, r)
+	mustStart(t, r, running)
+	mustStart(t, r, ended)
+	runnertest.AwaitEnd(t, ends, ended.Task.ID)
+	if err := d.Stop(runnertest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Start(runnertest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	r = runnerOn(t, d, "ns-1")
+	if s, ok := runnertest.Find(t, r, running.Task.ID); !ok || s.Exit == nil || !s.Exit.Unknown {
+		t.Errorf("what ran: got %+v, %t, want an unknown exit", s, ok)
+	}
+	if s, ok := runnertest.Find(t, r, ended.Task.ID); !ok || s.Exit == nil || s.Exit.Unknown || s.Exit.Code != 4 {
+		t.Errorf("what had ended: got %+v, %t, want its code", s, ok)
+	}
+	for _, s := range []runner.Spec{running, ended} {
+		if err := r.Remove(runnertest.Context(t), s.Task.ID); err != nil {
+			t.Errorf("Remove(%s): %v", s.Task.ID, err)
+		}
+		if _, err := r.Disk(runnertest.Context(t), s.Task.ID); !errors.Is(err, runner.ErrNotFound) {
+			t.Errorf("snapshot of %s after its removal: got %v, want none", s.Task.ID, err)
+		}
+	}
+	mustStart(t, r, running) // the image is there, and the name is free
+	if err := r.Remove(runnertest.Context(t), running.Task.ID); err != nil {
+		t.Error(err)
+	}
+	if found := left(t, d); len(found) != 0 {
+		t.Errorf("left behind: %v", found)
 	}
 }
 

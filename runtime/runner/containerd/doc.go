@@ -5,7 +5,12 @@
 // own, the network of the daemon's network namespace, its own pid, ipc, uts and
 // mount namespaces, no new privileges, the default seccomp profile, a small set
 // of capabilities, and limits on memory, processes and files. CPU is a weight,
-// not a ceiling, unless Options.Quota is set.
+// not a ceiling, unless the task or Options.Quota say so. Directories of the
+// machine are mounted only where Options.HostPaths allows it.
+//
+// Output goes to the sandbox (package output) by our logger, a small process
+// that the shim starts beside each container, or by the shim itself where the
+// logger's program is not there.
 //
 // Two daemons of one machine must not see equal container ids in an equal
 // namespace: runc keeps its state by them, and cleaning up after the refused

@@ -72,6 +72,14 @@ func TestLeaks_twoHundredShortTasks(t *testing.T) {
 	if err := r.Prepare(ctx, h.Spec(t, "exit", "0"), nil); err != nil {
 		t.Fatal(err)
 	}
+	seen := h.Spec(t, "run")
+	mustStart(t, r, seen)
+	if found := left(t, d); len(found) < 4 {
+		t.Errorf("of a running task: got %v, want its shim, logger, mounts and cgroups", found)
+	}
+	if err := r.Remove(ctx, seen.Task.ID); err != nil {
+		t.Fatal(err)
+	}
 	numbers := make(chan int)
 	var wg sync.WaitGroup
 	for range leakWidth {

@@ -112,6 +112,7 @@ var (
 	_ runner.Runner    = (*Runner)(nil)
 	_ runner.Meter     = (*Runner)(nil)
 	_ runner.DiskMeter = (*Runner)(nil)
+	_ runner.Executor  = (*Runner)(nil)
 )
 
 // New connects to containerd. It fails, with an error that wraps

@@ -33,6 +33,7 @@ type Behaviour struct {
 	DeafFor    int               // so many signals fail before one is delivered
 	TERM       *runner.Exit      // its end after TERM; nil: 143, as of a program that does not handle it
 	Exec       func(argv []string, out io.Writer) (int, error)
+	ExecIO     func(ctx context.Context, s runner.Session) (int, error)
 }
 
 // Runner is an in-memory runner.Runner. Its zero value is ready to use.
@@ -68,8 +69,9 @@ type container struct {
 var fakeUsage = runner.Usage{CPU: int64(time.Second), Memory: 1 << 20, PIDs: 1}
 
 var (
-	_ runner.Runner = (*Runner)(nil)
-	_ runner.Meter  = (*Runner)(nil)
+	_ runner.Runner   = (*Runner)(nil)
+	_ runner.Meter    = (*Runner)(nil)
+	_ runner.Executor = (*Runner)(nil)
 )
 
 func (r *Runner) behaviour(spec runner.Spec) Behaviour {
@@ -234,6 +236,18 @@ func (r *Runner) Exec(ctx context.Context, id cluster.TaskID, argv []string, out
 		return 0, ctx.Err()
 	}
 	return c.how.Exec(argv, &capped{out: out, left: runner.MaxExecOutput})
+}
+
+// ExecIO runs the scripted function; without one it succeeds and prints nothing.
+func (r *Runner) ExecIO(ctx context.Context, id cluster.TaskID, s runner.Session) (int, error) {
+	c, err := r.get(id)
+	if err != nil {
+		return 0, err
+	}
+	if c.how.ExecIO == nil {
+		return 0, ctx.Err()
+	}
+	return c.how.ExecIO(ctx, s)
 }
 
 // capped drops what is over the limit without failing its writer.

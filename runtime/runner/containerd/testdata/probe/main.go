@@ -4,13 +4,16 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 func main() {
@@ -52,6 +55,14 @@ func main() {
 			fail(err.Error())
 		}
 		os.Stdout.Write(b)
+	case "terminal":
+		terminal()
+	case "cat":
+		if n, err := io.Copy(os.Stdout, os.Stdin); err != nil {
+			fail(err.Error())
+		} else {
+			fmt.Fprintln(os.Stderr, "copied", n)
+		}
 	case "stat":
 		if _, err := os.Stat(arg); err != nil {
 			fail(err.Error())
@@ -80,6 +91,30 @@ func turns(n int) {
 		fmt.Fprintf(os.Stderr, "err %d\n", i)
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// terminal tells the size of its terminal, at first and when it changes, and
+// echoes lines until "bye".
+func terminal() {
+	winch := make(chan os.Signal, 1)
+	signal.Notify(winch, syscall.SIGWINCH)
+	size := func() {
+		var s [4]uint16
+		if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&s))); e != 0 {
+			fail("no terminal: " + e.Error())
+		}
+		fmt.Printf("size %d x %d\n", s[1], s[0])
+	}
+	size()
+	go func() {
+		for range winch {
+			size()
+		}
+	}()
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan() && lines.Text() != "bye"; {
+		fmt.Println("heard", lines.Text())
+	}
+	os.Exit(5)
 }
 
 // park waits for ever; a select without cases would be seen as a deadlock.
