@@ -269,18 +269,13 @@ func TestUpload_oneWriterAtATime(t *testing.T) {
 		resp.Body.Close()
 		status <- resp.StatusCode
 	}()
-	if _, err := pw.Write([]byte("0123456789")); err != nil {
-		t.Fatal(err)
+	// More than all buffers on the way hold: when it is written, the server is
+	// reading it, and so the first request has the upload.
+	content := strings.Repeat("0123456789", 4<<20)
+	if _, err := io.WriteString(pw, content); err != nil {
+		t.Fatalf("first PATCH ended early: %v", err)
 	}
-	// The first request has the upload from some moment on; until then GET
-	// answers 204.
-	for a.call("GET", loc, "").status != http.StatusConflict {
-		select {
-		case got := <-status:
-			t.Fatalf("first PATCH ended early with %d", got)
-		default:
-		}
-	}
+	a.want(http.StatusConflict, "BLOB_UPLOAD_INVALID", "GET", loc, "")
 	a.want(http.StatusConflict, "BLOB_UPLOAD_INVALID", "PATCH", loc, "x")
 	if err := pw.Close(); err != nil {
 		t.Fatal(err)
@@ -288,7 +283,7 @@ func TestUpload_oneWriterAtATime(t *testing.T) {
 	if got := <-status; got != http.StatusAccepted {
 		t.Errorf("first PATCH = %d, want 202", got)
 	}
-	a.want(http.StatusCreated, "", "PUT", loc+"?digest="+digest.FromString("0123456789").String(), "")
+	a.want(http.StatusCreated, "", "PUT", loc+"?digest="+digest.FromString(content).String(), "")
 }
 
 func TestRepository_badName(t *testing.T) {
