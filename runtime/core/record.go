@@ -10,11 +10,13 @@ import (
 type Agent struct {
 	Info       cluster.Agent      `json:"info"`
 	State      cluster.AgentState `json:"state"`
-	Boot       string             `json:"boot,omitempty"`  // the kernel's boot id at its last registration
-	Registered cluster.Time       `json:"registered"`      // first registration
-	Since      cluster.Time       `json:"since"`           // since when it is in State; a re-registration counts
-	Allocated  cluster.Resources  `json:"allocated"`       // what its active tasks hold
-	Tasks      int                `json:"tasks,omitempty"` // how many tasks are active on it
+	Boot       string             `json:"boot,omitempty"`    // the kernel's boot id at its last registration
+	Life       string             `json:"life,omitempty"`    // of its memory at its last registration (cluster.Hello)
+	Attempt    int64              `json:"attempt,omitempty"` // the highest of that Life; an older registration says nothing
+	Registered cluster.Time       `json:"registered"`        // first registration
+	Since      cluster.Time       `json:"since"`             // since when it is in State; a re-registration counts
+	Allocated  cluster.Resources  `json:"allocated"`         // what its active tasks hold
+	Tasks      int                `json:"tasks,omitempty"`   // how many tasks are active on it
 	// Shrunk is set while its tasks hold, and reservations keep, more than it
 	// has, which happens when it registers again with less. It gets no offer
 	// until it fits again.

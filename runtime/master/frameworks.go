@@ -51,14 +51,8 @@ const refuseAway = alloc.DefaultInterval
 // schedule makes offers and lets the frameworks answer. What they ask for is the
 // next round's.
 func (l *loop) schedule() []request {
-	b, view, t := l.built, l.state.View(), now()
-	expired := b.alloc.Expire(t)
-	for _, o := range expired {
-		// Silence is a refusal: else who never answers, and so never holds much,
-		// is the first to be offered the same again for ever.
-		b.alloc.Decline(t, o, alloc.DefaultOfferTimeout)
-	}
-	l.rescind(expired)
+	b, view, t := l.built, l.state.View(), l.m.Now()
+	l.rescind(b.alloc.Expire(t))
 	b.wake = 0
 	results := make([]sched.Result, len(b.frameworks))
 	var own []request
@@ -151,7 +145,7 @@ func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []requ
 		case sched.Decline:
 			l.decline(f.id, c.Offer, c.RefuseFor, t)
 		case sched.Kill:
-			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, own: true})
+			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}, own: true})
 		case sched.Forget:
 			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}, own: true})
 		case sched.Cancel:

@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
@@ -42,7 +41,8 @@ func (s *Sim) remembering() func(cluster.Time, *core.View, []cluster.Offer) sche
 // into the inbox.
 func (m *master) schedule() {
 	view, now := m.state.View(), m.sim.now
-	m.expire(now)
+	m.stepped = now
+	m.alloc.Expire(now)
 	m.wake = 0
 	results := make([]sched.Result, len(m.frameworks))
 	subscribing := false
@@ -68,24 +68,8 @@ func (m *master) schedule() {
 		if w := results[i].Wake; w != 0 && (m.wake == 0 || w < m.wake) {
 			m.wake = w
 		}
+		m.sim.judge(f, view, results[i].Calls)
 		m.make(f, results[i].Calls)
-	}
-}
-
-// maxSilence bounds how often the refusal that silence is gets longer: 64 minutes.
-const maxSilence = 6
-
-// expire withdraws the offers whose time is over. Silence is a refusal, and a
-// longer one each time until the framework answers: else whoever never answers,
-// and so never holds much, is the first to be offered the same again for ever.
-func (m *master) expire(now cluster.Time) {
-	silent := map[cluster.FrameworkID]bool{}
-	for _, o := range m.alloc.Expire(now) {
-		m.alloc.Decline(now, o, alloc.DefaultOfferTimeout<<min(m.silence[o.Framework], maxSilence))
-		if !silent[o.Framework] {
-			silent[o.Framework] = true
-			m.silence[o.Framework]++
-		}
 	}
 }
 
@@ -151,7 +135,7 @@ func (m *master) make(f *framework, calls []sched.Call) {
 		case sched.Decline:
 			m.decline(f, c.Offer, c.RefuseFor)
 		case sched.Kill:
-			m.submit(core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, nil)
+			m.submit(core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}, nil)
 		case sched.Forget:
 			m.submit(core.ForgetService{Service: c.Service, Principal: by}, nil)
 		case sched.Cancel:

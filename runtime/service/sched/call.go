@@ -29,6 +29,9 @@ type Decline struct {
 type Kill struct {
 	Task  cluster.TaskID
 	Grace cluster.Millis
+	// Reason is cluster.ReasonPreempted when the task gives its place to another
+	// service; empty: nobody but its own service wants it to end.
+	Reason cluster.Reason
 }
 
 // Forget drops a removed service none of whose tasks is active.
