@@ -49,23 +49,31 @@ func (s *State) registerAgent(c RegisterAgent) {
 	s.putAgent(old, a)
 	s.emit(Event{Kind: kind, Agent: id, State: string(a.State)})
 	s.reconcile(a, old, c.Tasks)
-	s.dismissVolumes(a, c.Volumes)
+	s.dismissVolumes(id, c.Volumes)
 }
 
 // dismissVolumes rids an agent of the data of volumes that are not there (any
 // more): whoever makes one of the same name must not see it.
-func (s *State) dismissVolumes(a *Agent, has []cluster.VolumeName) {
+func (s *State) dismissVolumes(id cluster.AgentID, has []cluster.VolumeName) {
+	old := s.v.Agent(id)
 	known := map[cluster.VolumeName]bool{}
-	for _, r := range a.Reserved {
+	for _, r := range old.Reserved {
 		for _, v := range r.Volumes {
 			known[cluster.VolumeName{Role: r.Stack.Role(), ID: v.ID}] = true
 		}
 	}
+	a := *old
+	a.Doomed = nil
 	for _, v := range has {
-		if !known[v] {
-			s.order(Effect{Agent: a.Info.ID, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: v.Role, Volume: v.ID}})
+		if known[v] {
+			continue
+		}
+		s.order(Effect{Agent: id, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: v.Role, Volume: v.ID}})
+		if len(a.Doomed) < MaxDoomed && !slices.Contains(a.Doomed, v) {
+			a.Doomed = append(a.Doomed, v)
 		}
 	}
+	s.putAgent(old, &a)
 }
 
 // reconcile brings what the master knows of an agent's tasks and what the agent

@@ -23,8 +23,13 @@ type Agent struct {
 	Shrunk bool `json:"shrunk,omitempty"`
 	// Reserved is all that is reserved on it: the static reservations it
 	// registered with, as operations changed them, and the dynamic ones.
-	Reserved    cluster.Reserves        `json:"reserved,omitempty"`
-	Held        cluster.Reserves        `json:"held,omitempty"`        // the part of Reserved that its active tasks hold
+	Reserved cluster.Reserves `json:"reserved,omitempty"`
+	Held     cluster.Reserves `json:"held,omitempty"` // the part of Reserved that its active tasks hold
+	// Doomed is the volumes that were destroyed since it last registered, at most
+	// MaxDoomed. Whether it has heard of that is not known until it registers
+	// again: no volume of such a name is made meanwhile, or it could show what the
+	// one before held.
+	Doomed      []cluster.VolumeName    `json:"doomed,omitempty"`
 	Deactivated bool                    `json:"deactivated,omitempty"` // an operator wants no more tasks on it
 	Drain       *Drain                  `json:"drain,omitempty"`       // it is being emptied, or is empty; nil: neither
 	Maintenance *cluster.Unavailability `json:"maintenance,omitempty"` // when it is planned to be away
@@ -170,6 +175,8 @@ const (
 	// failures to be forgotten. Were they forgotten at once, a task without a
 	// readiness check that crashes at its start would never be held back.
 	StableAfter cluster.Millis = 60_000
+	// MaxDoomed is how many destroyed volumes of an agent are remembered.
+	MaxDoomed = 1024
 	// MaxEndedPerService is how many ended tasks of one service are kept.
 	MaxEndedPerService = 20
 	// MaxEnded is how many ended tasks are kept in all.

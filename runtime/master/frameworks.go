@@ -20,7 +20,8 @@ type resident struct {
 	name string
 	step func(cluster.Time, *core.View, []cluster.Offer) sched.Result
 
-	demand uint64 // of the latest step
+	demand uint64          // of the latest step
+	kept   []cluster.Offer // that the latest step did not answer
 }
 
 // builtin is the allocator and the frameworks inside the master. They have no
@@ -68,9 +69,11 @@ func (l *loop) schedule() []request {
 	l.rescind(rescinded)
 	l.give(made, t)
 	for i, f := range b.frameworks {
-		if offers := l.offersOf(f, made, t); len(offers) > 0 {
+		offers := append(l.offersOf(f, l.built.outstanding(f.kept), t), l.offersOf(f, made, t)...)
+		if len(offers) > 0 {
 			results[i] = f.step(t, view, offers)
 		}
+		f.kept = sched.Unanswered(offers, results[i].Calls)
 		if w := results[i].Wake; w != 0 && (b.wake == 0 || w < b.wake) {
 			b.wake = w
 		}
@@ -115,6 +118,14 @@ func (b *builtin) express(f *resident, view *core.View, r sched.Result) {
 			b.alloc.Revive(f.id, role)
 		}
 	}
+}
+
+// outstanding is those of the offers that were not withdrawn.
+func (b *builtin) outstanding(offers []cluster.Offer) []cluster.Offer {
+	return slices.DeleteFunc(offers, func(o cluster.Offer) bool {
+		_, there := b.alloc.Offer(o.ID)
+		return !there
+	})
 }
 
 // offersOf picks a framework's offers. Those of agents that are away go back.

@@ -58,6 +58,7 @@ func (m *model) launchPod(p *pod, list []*instance, rooms []*sched.Room, r *sche
 		// It would fit, if all that is free were offered at once: a demand that
 		// changes with the cluster brings back the offers that were declined.
 		mark = "@" + sched.Suffix(m.view.Index())
+		m.keep(p, list[0], rooms, r)
 	}
 	for _, in := range waiting {
 		r.Want(m.role(), string(m.svc.Spec.ID)+"."+core.InstanceKey(p.spec.Name, in.index)+mark)

@@ -7,8 +7,9 @@ import (
 )
 
 // Step says what the framework does at time now in the state of view with the
-// offers it got. Every offer is answered. Step may be called with no offers: the
-// result then says for which roles some are wanted.
+// offers it got: new ones, and those that it did not answer in the step before.
+// Step may be called with no offers: the result then says for which roles some
+// are wanted.
 func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Result {
 	return new(Stepper).Step(now, view, offers)
 }

@@ -76,6 +76,7 @@ type world struct {
 	services []*core.Service   // in the order in which they are served: the highest priority first
 	lowest   int               // the lowest priority of a service that is preemptible
 	outlook  *outlook          // nil: nobody asked yet
+	keeping  bool              // a gang keeps offers in this step
 }
 
 func newWorld(now cluster.Time, view *core.View) *world {

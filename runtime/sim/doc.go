@@ -22,8 +22,7 @@
 // file in testdata says step by step what happens and what is seen. TestSeeds
 // lets chance write the list (Plan); a failure prints its SEED and COMMIT, is made
 // smaller (Minimise), and is saved under testdata as a scenario that replays, so
-// that it is a test until it is mended and removed. Faults that are known and not
-// mended yet are in testdata/known. Both
+// that it is a test until it is mended and removed. Both
 //
 //	go test ./runtime/sim -run TestSeeds -seed=SEED
 //	make sim SEEDS=N

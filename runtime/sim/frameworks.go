@@ -16,6 +16,7 @@ type framework struct {
 	id     cluster.FrameworkID
 	step   func(cluster.Time, *core.View, []cluster.Offer) sched.Result
 	demand uint64
+	kept   []cluster.Offer // that the latest step did not answer
 }
 
 func (s *Sim) builtin() []*framework {
@@ -62,9 +63,15 @@ func (m *master) schedule() {
 		m.sim.fail("allocator at index %d: %v", view.Index(), err)
 	}
 	for i, f := range m.frameworks {
-		if offers := m.offersOf(f, made); len(offers) > 0 {
+		kept := slices.DeleteFunc(f.kept, func(o cluster.Offer) bool {
+			_, there := m.alloc.Offer(o.ID)
+			return !there
+		})
+		offers := append(m.offersOf(f, kept), m.offersOf(f, made)...)
+		if len(offers) > 0 {
 			results[i] = f.step(now, view, offers)
 		}
+		f.kept = sched.Unanswered(offers, results[i].Calls)
 		if w := results[i].Wake; w != 0 && (m.wake == 0 || w < m.wake) {
 			m.wake = w
 		}

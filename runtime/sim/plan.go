@@ -49,7 +49,7 @@ type planner struct {
 	names  []string        // of frameworks
 	runs   int
 	racks  int
-	gangs  bool // there are gangs; then all services have one role
+	gangs  bool // there are gangs
 }
 
 func (p *planner) addf(format string, args ...any) {
@@ -169,12 +169,8 @@ func (p *planner) either(text string) string {
 // has to give way. It has a role of its own where frameworks share the default
 // one, since its share would count against the services there.
 func (p *planner) bulk() {
-	role := " role=bulk"
-	if p.gangs {
-		role = ""
-	}
 	p.wanted["bulk"] = true
-	p.addf("service bulk pods=(filler:%d%s) cpus=2 mem=256M image=%02d priority=-1 preemptible%s", 2+p.r.IntN(14), p.either(":keep1"), p.r.IntN(2), role)
+	p.addf("service bulk pods=(filler:%d%s) cpus=2 mem=256M image=%02d priority=-1 preemptible role=bulk", 2+p.r.IntN(14), p.either(":keep1"), p.r.IntN(2))
 }
 
 // service draws a spec. All of them together fit into the cluster, and all their
@@ -186,9 +182,6 @@ func (p *planner) service(id string) {
 		workers += ":once"
 	}
 	role := p.either(" role=eng")
-	if p.gangs {
-		role = ""
-	}
 	switch p.r.IntN(4) {
 	case 0:
 		if p.gangs {

@@ -52,6 +52,10 @@ const (
 	// RefuseShort is for how long an offer is refused that is wanted but does
 	// not fit, as Mesos' default filter.
 	RefuseShort cluster.Millis = 5_000
+	// GiveBack is how long before its deadline an offer is given back at the
+	// latest that is kept for a gang: with the allocator's default it is kept for
+	// a quarter of a minute.
+	GiveBack cluster.Millis = 45_000
 )
 
 // Result is what a framework's step asks for.

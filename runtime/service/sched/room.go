@@ -20,6 +20,10 @@ type Room struct {
 	// Held says that what is free is kept for somebody who came first and waits
 	// for more of it: nobody else is put there.
 	Held bool
+	// Keep says that the offers are not answered: somebody waits for more beside them.
+	Keep bool
+	// Deadline is when the first of the offers expires.
+	Deadline cluster.Time
 }
 
 // Rooms groups offers, in order of agent and role. The offers must not change
@@ -44,10 +48,11 @@ func Rooms(view *core.View, offers []cluster.Offer) []*Room {
 		if n := len(block); n > 0 && block[n-1].Agent.ID == o.Agent.ID && block[n-1].Role == o.Role {
 			block[n-1].Offers = ids[first : i+1 : i+1]
 			block[n-1].Free = block[n-1].Free.Plus(o.Pool())
+			block[n-1].Deadline = min(block[n-1].Deadline, o.Deadline)
 			continue
 		}
 		first = i
-		block = append(block, Room{Agent: &o.Agent, Role: o.Role, Offers: ids[i : i+1 : i+1], Free: o.Pool()})
+		block = append(block, Room{Agent: &o.Agent, Role: o.Role, Offers: ids[i : i+1 : i+1], Free: o.Pool(), Deadline: o.Deadline})
 		rooms = append(rooms, &block[len(block)-1])
 	}
 	count(view, rooms)
@@ -144,12 +149,15 @@ func (r *Room) Put(tasks []cluster.TaskSpec) {
 
 // Answer turns rooms into calls: one Accept for each that got tasks, Declines
 // for the others, refused for a short time when their role is wanted and a long
-// one when it is not.
+// one when it is not. Those to keep are not answered.
 func Answer(rooms []*Room, wanted []cluster.Role) []Call {
 	calls := make([]Call, 0, len(rooms))
 	for _, r := range rooms {
 		if len(r.Tasks) > 0 {
 			calls = append(calls, Accept{Offers: r.Offers, Tasks: r.Tasks})
+			continue
+		}
+		if r.Keep {
 			continue
 		}
 		refuse := RefuseIdle
@@ -161,4 +169,24 @@ func Answer(rooms []*Room, wanted []cluster.Role) []Call {
 		}
 	}
 	return calls
+}
+
+// Unanswered is those of the offers that no call accepts or declines: they are
+// kept, and are to be among the offers of the next step.
+func Unanswered(offers []cluster.Offer, calls []Call) []cluster.Offer {
+	answered := make(map[cluster.OfferID]bool, len(offers))
+	for _, c := range calls {
+		switch c := c.(type) {
+		case Accept:
+			for _, id := range c.Offers {
+				answered[id] = true
+			}
+		case Decline:
+			answered[c.Offer] = true
+		}
+	}
+	if len(answered) == len(offers) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(offers), func(o cluster.Offer) bool { return answered[o.ID] })
 }
