@@ -129,7 +129,7 @@ state() {
   say dcos node list
   local worker
   worker=$(dcos task list -o json | python3 -c 'import json,sys; print([t["spec"]["id"] for t in json.load(sys.stdin)["items"] if t["spec"].get("pod") == "worker"][0])')
-  say dcos task log "$worker" --tail 3
+  say dcos task log "$worker" --lines 3
 }
 
 # worker_pids: the workers' processes on this machine, told by their network namespaces

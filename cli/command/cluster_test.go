@@ -2,7 +2,9 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -59,6 +61,7 @@ func startCluster(dir string, cleanup func(func())) (string, error) {
 		ag, err := agent.New(agent.Config{
 			ID: cluster.AgentID(id), Hostname: id + ".test", Host: "127.0.0.1", MasterURL: agents.URL,
 			StateDir: filepath.Join(dir, id), Runner: &fake.Runner{Script: behave}, ListenAddr: "127.0.0.1:0",
+			Attributes: map[string]string{"rack": "r-" + id},
 			Total: cluster.Resources{CPU: 2000, Mem: 4 << 30, Disk: 10 << 30,
 				Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31099})},
 		})
@@ -105,7 +108,37 @@ func behave(s runner.Spec) fake.Behaviour {
 	case strings.HasPrefix(argv, "/bin/fail"):
 		return fake.Behaviour{Output: "this goes wrong\n", Exit: &runner.Exit{Code: 42}}
 	}
-	return fake.Behaviour{Output: argv + "\n", TERM: &runner.Exit{}}
+	return fake.Behaviour{Output: argv + "\n", Errors: "serving\n", TERM: &runner.Exit{}, ExecIO: session}
+}
+
+// session is what commands in a fake container do.
+func session(ctx context.Context, s runner.Session) (int, error) {
+	switch s.Argv[0] {
+	case "cat":
+		_, err := io.Copy(s.Stdout, s.Stdin)
+		return 0, err
+	case "fail":
+		_, err := io.WriteString(s.Stderr, "it went wrong\n")
+		return 7, err
+	case "sizes": // one at the start, one after a change
+		first := s.Size
+		if _, err := fmt.Fprintf(s.Stdout, "%t %dx%d\n", s.TTY, first.Columns, first.Rows); err != nil {
+			return 0, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case now := <-s.Resize:
+			_, err := fmt.Fprintf(s.Stdout, "%dx%d\n", now.Columns, now.Rows)
+			return 0, err
+		}
+	case "wait":
+		_, err := io.WriteString(s.Stdout, "waiting\n")
+		<-ctx.Done()
+		return 0, errors.Join(err, ctx.Err())
+	}
+	_, err := fmt.Fprintln(s.Stdout, strings.Join(s.Argv, " "))
+	return 0, err
 }
 
 // testEngine is the master as the planner sees it.

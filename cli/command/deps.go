@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -23,6 +25,10 @@ type Deps struct {
 	ErrTerminal bool
 	// Size gives the terminal's width and height in cells; 0, 0 for none.
 	Size func() (width, height int)
+	// Resized tells whenever the terminal may have another size, until stop is called.
+	Resized func() (resized <-chan os.Signal, stop func())
+	// Raw makes the terminal of In pass on every key, until restore is called.
+	Raw func() (restore func(), err error)
 
 	Getenv func(string) string
 	Now    func() time.Time
@@ -56,6 +62,8 @@ func System(version string) Deps {
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Size:        terminalSize,
+		Resized:     terminalResized,
+		Raw:         terminalRaw,
 		Getenv:      os.Getenv,
 		Now:         time.Now,
 		Ticker: func(d time.Duration) (<-chan time.Time, func()) {
@@ -73,4 +81,20 @@ func terminalSize() (int, int) {
 		}
 	}
 	return 0, 0
+}
+
+func terminalResized() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGWINCH)
+	return c, func() { signal.Stop(c) }
+}
+
+func terminalRaw() (func(), error) {
+	fd := int(os.Stdin.Fd())
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return nil, err
+	}
+	// A terminal that cannot be restored has gone away.
+	return func() { _ = term.Restore(fd, before) }, nil
 }

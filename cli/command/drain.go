@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,22 +64,32 @@ func (a *app) drain(ctx context.Context, id cluster.AgentID, f drainFlags) error
 		return err
 	}
 	if f.noWait {
-		a.say("Agent %s drains. Look at it with: dcos node list", id)
-		return nil
+		a.say("Agent %s drains. Look at it with: dcos node show %s", id, id)
+		return a.changedNodes(ctx, rt, id)
 	}
+	if err := a.drained(ctx, rt, id, f.gone); err != nil {
+		return err
+	}
+	return a.changedNodes(ctx, rt, id)
+}
+
+// drained follows an agent until it is empty, or gone where that is wanted.
+func (a *app) drained(ctx context.Context, rt *runtimeclient.Client, id cluster.AgentID, gone bool) error {
 	left := -1
 	for {
 		n, err := nodeOf(ctx, rt, id)
-		if err != nil {
-			return err
-		}
 		switch {
+		case ctx.Err() != nil:
+			a.say("\nStopped waiting; the drain goes on. Look at it with: dcos node show %s", id)
+			return quiet(ExitInterrupted)
+		case err != nil:
+			return err
 		case n.State == cluster.AgentGone:
 			a.say("Agent %s is empty and removed.", id)
 			return nil
 		case n.Drain == nil:
 			return problem.New(problem.Conflict, "agent %q is not drained any more: somebody reactivated it", id)
-		case n.Drain.State == core.Drained && !f.gone:
+		case n.Drain.State == core.Drained && !gone:
 			a.say("Agent %s is empty.", id)
 			return nil
 		case n.Tasks != left:
@@ -87,7 +98,6 @@ func (a *app) drain(ctx context.Context, id cluster.AgentID, f drainFlags) error
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-time.After(drainPoll):
 		}
 	}
@@ -101,29 +111,15 @@ func nodeOf(ctx context.Context, rt *runtimeclient.Client, id cluster.AgentID) (
 	if err != nil {
 		return core.Agent{}, err
 	}
+	var ids []string
 	for _, n := range agents {
 		if n.Info.ID == id {
 			return n, nil
 		}
+		ids = append(ids, string(n.Info.ID))
 	}
-	return core.Agent{}, problem.New(problem.NotFound, "there is no agent %q", id).WithHint("see what there is: dcos node list")
-}
-
-func (a *app) reactivateCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "reactivate ID", Short: "Let an agent that was drained get tasks again", Args: args("ID"), ValidArgsFunction: a.completeNodes,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			rt, err := a.runtime()
-			if err != nil {
-				return err
-			}
-			if _, err := rt.ReactivateAgent(cmd.Context(), cluster.AgentID(args[0])); err != nil {
-				return err
-			}
-			a.say("Agent %s gets tasks again.", args[0])
-			return nil
-		},
-	}
+	e := problem.New(problem.NotFound, "there is no agent %q", id).WithHint("see what there is: dcos node list")
+	return core.Agent{}, suggest(e, string(id), ids)
 }
 
 func (a *app) removeNodeCommand() *cobra.Command {
@@ -155,23 +151,25 @@ func (a *app) removeNode(ctx context.Context, id cluster.AgentID) error {
 		return err
 	}
 	a.say("Agent %s is removed.", id)
-	return nil
+	return a.changedNodes(ctx, rt, id)
 }
 
 // completeNodes completes the id of an agent that is not gone.
 func (a *app) completeNodes(cmd *cobra.Command, got []string, _ string) ([]string, cobra.ShellCompDirective) {
 	rt, err := a.runtime()
-	if err != nil || len(got) > 0 {
+	if err != nil || len(got) > 0 && cmd.Name() != "maintenance" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	agents, err := rt.Agents(cmd.Context())
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	agents, err := rt.Agents(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var ids []string
 	for _, n := range agents {
-		if n.State != cluster.AgentGone {
-			ids = append(ids, string(n.Info.ID))
+		if id := string(n.Info.ID); n.State != cluster.AgentGone && !slices.Contains(got, id) {
+			ids = append(ids, id)
 		}
 	}
 	return ids, cobra.ShellCompDirectiveNoFileComp

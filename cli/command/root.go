@@ -115,10 +115,13 @@ func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.BoolVar(&a.flags.accessible, "accessible", false, "no animation and no symbols")
 }
 
-// sameFlag makes --context the same flag as --cluster.
+// sameFlag makes --context the same flag as --cluster, and --tail as --lines.
 func sameFlag(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	if name == "context" {
+	switch name {
+	case "context":
 		name = "cluster"
+	case "tail":
+		name = "lines"
 	}
 	return pflag.NormalizedName(name)
 }

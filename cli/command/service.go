@@ -56,12 +56,13 @@ func (a *app) serviceList(ctx context.Context) error {
 	table := func() *render.Table {
 		t := &render.Table{Columns: []render.Column{
 			{Name: "ID"}, {Name: "PACKAGE"}, {Name: "VERSION"}, {Name: "STATE"}, {Name: "READY", Right: true},
-			{Name: a.ageName(), Right: true}, {Name: "ENDPOINTS", Cut: true, Sparse: true}, {Name: "GENERATION", Right: true, Wide: true},
+			{Name: a.ageName(), Right: true}, {Name: "ENDPOINTS", Cut: true, Sparse: true},
+			{Name: "WHY", Cut: true, Sparse: true}, {Name: "GENERATION", Right: true, Wide: true},
 		}}
 		for _, s := range list {
 			t.Add(render.Text(string(s.ID)), render.Text(s.Package), render.Text(s.Version),
 				serviceCell(s.State), render.Text(fmt.Sprintf("%d/%d", s.Ready, s.Total)),
-				render.Text(a.age(s.Created)), render.Text(strings.Join(addresses(s), " ")), render.Text(fmt.Sprint(s.Generation)))
+				render.Text(a.age(s.Created)), render.Text(strings.Join(addresses(s), " ")), render.Text(whyText(s)), render.Text(fmt.Sprint(s.Generation)))
 		}
 		return t
 	}
@@ -169,21 +170,32 @@ func (a *app) serviceIDs(ctx context.Context) []string {
 
 func (a *app) writeService(w io.Writer, s service.Status) error {
 	p := a.paint.out
-	fmt.Fprintf(w, "%s  %s %s  %s  %d of %d ready  role %s  since %s\n",
-		p.Sprint(render.Bold, render.Clean(string(s.ID))), render.Clean(s.Package), render.Clean(s.Version),
-		p.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total, render.Clean(string(s.Role)), a.age(s.Created))
+	fmt.Fprintf(w, "%s  %s  %d of %d ready  role %s%s  since %s\n",
+		p.Sprint(render.Bold, render.Clean(string(s.ID)))+release(s), p.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total,
+		render.Clean(string(s.Role)), priorityText(s), a.age(s.Created))
 	t := &render.Table{Columns: []render.Column{
 		{Name: "INSTANCE"}, {Name: "STATE"}, {Name: "AGENT"}, {Name: "HOST"}, {Name: "PORTS"}, {Name: "SINCE", Right: true}, {Name: "WHY", Cut: true, Sparse: true},
 	}}
+	// A line of a file or a pipe has room for the reason; on a terminal it stands apart.
+	apart := a.tableWidth() > 0
+	why := func(in service.InstanceStatus) render.Cell {
+		if apart {
+			return render.Text("")
+		}
+		return render.Text(waitReason(in))
+	}
 	for _, pod := range s.Pods {
 		for _, in := range pod.Instances {
 			t.Add(render.Text(in.Name), instanceCell(in), render.Text(string(in.Agent)), render.Text(in.Host),
-				render.Text(portList(in.Ports)), render.Text(a.age(in.Since)), render.Text(waitReason(in)))
+				render.Text(portList(in.Ports)), render.Text(a.age(in.Since)), why(in))
 		}
 	}
 	fmt.Fprintln(w)
 	if err := a.table(t); err != nil {
 		return err
+	}
+	if apart {
+		a.writeWaiting(w, waitings(s))
 	}
 	if at := addresses(s); len(at) > 0 {
 		fmt.Fprintln(w)
@@ -198,6 +210,26 @@ func (a *app) writeService(w io.Writer, s service.Status) error {
 		return a.table(e)
 	}
 	return nil
+}
+
+// release is the package and version of a service, after two spaces; a bare
+// service has none.
+func release(s service.Status) string {
+	if s.Package == "" {
+		return ""
+	}
+	return "  " + render.Clean(strings.TrimSpace(s.Package+" "+s.Version))
+}
+
+// priorityText is a service's priority, after two spaces; "" for the common one.
+func priorityText(s service.Status) string {
+	switch {
+	case s.Priority == 0 && !s.Preemptible:
+		return ""
+	case s.Preemptible:
+		return fmt.Sprintf("  priority %d, preemptible", s.Priority)
+	}
+	return fmt.Sprintf("  priority %d", s.Priority)
 }
 
 func instanceCell(in service.InstanceStatus) render.Cell {

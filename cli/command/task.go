@@ -31,22 +31,43 @@ func (a *app) taskCommand() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.taskKill(cmd.Context(), args[0], grace) },
 	}
 	kill.Flags().DurationVar(&grace, "grace", 0, "time from TERM to KILL (default the task's own)")
-	return newGroup("task", "The tasks of the cluster", list, a.taskLogCommand(), kill)
+	return newGroup("task", "The tasks of the cluster", list, a.taskLogCommand(), a.taskExecCommand(), kill)
+}
+
+// logFlags choose a part of a task's output.
+type logFlags struct {
+	stream string
+	follow bool
+	lines  int64
 }
 
 func (a *app) taskLogCommand() *cobra.Command {
-	var follow bool
-	var tail int64
+	var f logFlags
 	c := &cobra.Command{
-		Use: "log ID", Short: "Print what a task has written",
-		Long: "Print what a task has written. ID is the task's id, or a part of it that only one task has.",
-		Args: args("ID"), ValidArgsFunction: a.completeTasks,
+		Use: "log ID [stdout|stderr]", Short: "Print what a task has written",
+		Long: `Print what a task has written, both streams in the order of writing unless one is
+named. ID is the task's id, or a part of it that only one task has.`,
+		Example: `  dcos task log worker-0 --follow
+  dcos task log worker-0 stderr --lines 20`,
+		Args: args("ID", "[stdout|stderr]"), ValidArgsFunction: a.completeLog,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.taskLog(cmd.Context(), args[0], follow, tail)
+			if len(args) > 1 {
+				if f.stream != "" && f.stream != args[1] {
+					return usage("the streams %s and %s are named; one log has one", args[1], f.stream)
+				}
+				f.stream = args[1]
+			}
+			return a.taskLog(cmd.Context(), args[0], f)
 		},
 	}
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task has ended")
-	c.Flags().Int64Var(&tail, "tail", 0, "begin this many lines before the end (default all that is kept)")
+	c.Flags().StringVar(&f.stream, "stream", "", "stdout or stderr (default both)")
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the task has ended")
+	c.Flags().Int64Var(&f.lines, "lines", 0, "begin this many lines before the end (default all that is kept)")
+	// Of DC/OS; the logs of tasks that have ended are always looked at here.
+	for _, name := range []string{"all", "completed"} {
+		c.Flags().Bool(name, false, "with tasks that have ended")
+		_ = c.Flags().MarkHidden(name) // fails for flags that are not there
+	}
 	return c
 }
 
@@ -163,25 +184,27 @@ func matchTask(tasks []cluster.Task, part string) (cluster.TaskID, error) {
 	return "", e
 }
 
-func (a *app) taskLog(ctx context.Context, part string, follow bool, tail int64) error {
+func (a *app) taskLog(ctx context.Context, part string, f logFlags) error {
+	switch {
+	case f.stream != "" && f.stream != "stdout" && f.stream != "stderr":
+		return usage("stream %q is not known", f.stream).WithHint("use stdout or stderr, or name none for both")
+	case f.lines < 0:
+		return usage("--lines %d is negative", f.lines)
+	}
 	id, err := a.findTask(ctx, part)
 	if err != nil {
 		return err
 	}
-	return a.copyLog(ctx, id, follow, tail)
-}
-
-// copyLog prints a task's output as it is: it is data, and may be bytes.
-func (a *app) copyLog(ctx context.Context, id cluster.TaskID, follow bool, tail int64) error {
 	rt, err := a.runtime()
 	if err != nil {
 		return err
 	}
-	r, err := rt.TaskLog(ctx, id, runtimeclient.LogOptions{Follow: follow, Tail: tail})
+	r, err := rt.TaskLog(ctx, id, runtimeclient.LogOptions{Stream: f.stream, Follow: f.follow, Tail: f.lines})
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	// As it is: it is data, and may be bytes.
 	if _, err := io.Copy(a.Out, r); err != nil {
 		return fmt.Errorf("read the log of task %s: %w", id, err)
 	}
@@ -205,6 +228,14 @@ func (a *app) taskKill(ctx context.Context, part string, grace time.Duration) er
 	}
 	a.say("Asked task %s to end.", id)
 	return nil
+}
+
+// completeLog completes the arguments of task log.
+func (a *app) completeLog(cmd *cobra.Command, got []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(got) == 1 {
+		return []string{"stdout", "stderr"}, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeTasks(cmd, got, word)
 }
 
 func (a *app) completeTasks(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -5,22 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/agent"
+	"github.com/universe-dcos/universe/runtime/agent/fetch"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/master/pki"
 	"github.com/universe-dcos/universe/runtime/runner/containerd"
 )
-
-const mebi = 1 << 20
 
 func agentCommand() *cobra.Command {
 	cmd := daemonCommand("agent", defaultAgentFile, runAgent, &cobra.Command{
@@ -36,14 +31,14 @@ configuration and its certificate by universe agent join.`,
 }
 
 // runAgent wires an agent and runs it until ctx is done.
-func runAgent(ctx context.Context, cfg agentConfig) error {
+func runAgent(ctx context.Context, cfg agentConfig) (err error) {
 	log, err := logger(cfg.LogLevel)
 	if err != nil {
 		return err
 	}
-	total, err := cfg.Resources.parse()
-	if err != nil {
-		return err
+	node, gpus, wrong := cfg.node()
+	if len(wrong) > 0 {
+		return wrong.err()
 	}
 	_, roots, err := loadTLS(cfg.TLS)
 	if err != nil {
@@ -57,16 +52,14 @@ func runAgent(ctx context.Context, cfg agentConfig) error {
 	if err := daemon.Start(ctx); err != nil {
 		return err
 	}
-	run, err := containerd.New(ctx, cfg.runner(daemon, log))
+	run, err := containerd.New(ctx, cfg.runner(daemon, gpus, log))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
-	a, err := agent.New(agent.Config{
-		ID: cluster.AgentID(cfg.ID), Hostname: cfg.hostname(), Host: cfg.Host, MasterURL: cfg.Master,
-		TLS: keeper.Client(), StateDir: filepath.Join(cfg.Dir, "state"), Runner: run, Total: total,
-		Attributes: cfg.Attributes, ListenAddr: cfg.Listen, Version: version, Logger: log,
-	})
+	options := cfg.agent(node, log)
+	options.TLS, options.Runner = keeper.Client(), run
+	a, err := agent.New(options)
 	if err != nil {
 		return err
 	}
@@ -107,12 +100,32 @@ func (c agentConfig) daemon(log *slog.Logger) *containerd.Daemon {
 
 func (c agentConfig) namespace() string { return containerd.Namespace(cluster.AgentID(c.ID)) }
 
-func (c agentConfig) runner(d *containerd.Daemon, log *slog.Logger) containerd.Options {
+func (c agentConfig) runner(d *containerd.Daemon, gpus []string, log *slog.Logger) containerd.Options {
 	o := d.Options(c.namespace())
-	o.PlainHTTP = c.Registries
+	o.PlainHTTP, o.Auth = c.Registries, c.RegistryAuth
 	o.Hostname, o.Host = c.hostname(), c.Host
+	for _, h := range c.HostPaths {
+		o.HostPaths = append(o.HostPaths, containerd.HostPath{Path: h.Path, Writable: h.Writable})
+	}
+	o.Subnet, o.CNIConfDir = c.Network.Subnet, c.Network.CNIConfDir
+	o.GPUs = append([]string{}, gpus...) // not nil: nil is for the runner to look
 	o.Logger = log
 	return o
+}
+
+// agent is what the file says to the agent itself; its TLS and Runner are to come.
+func (c agentConfig) agent(node cluster.Agent, log *slog.Logger) agent.Config {
+	images := c.Images.complete()
+	return agent.Config{
+		ID: node.ID, Hostname: node.Hostname, Host: node.Host, MasterURL: c.Master, StateDir: filepath.Join(c.Dir, "state"),
+		Total: node.Total, Attributes: node.Attributes, Domain: node.Domain, Reserved: node.Reserved,
+		Fetch: fetch.New(c.Fetch.options()), ImagesHigh: images.PruneAbove, ImagesLow: images.PruneTo,
+		ListenAddr: c.Listen, Version: version, Logger: log,
+	}
+}
+
+func (f fetchConfig) options() fetch.Options {
+	return fetch.Options{FileRoots: f.FileRoots, RequireChecksum: f.RequireChecksum, MaxBytes: f.MaxSize * mebi, Timeout: f.Timeout}
 }
 
 // cleanAgent ends every container of an agent and its containerd. It is for a
@@ -126,46 +139,4 @@ func cleanAgent(ctx context.Context, c agentConfig) error {
 		return fmt.Errorf("removing %s: %w", c.Run, err)
 	}
 	return nil
-}
-
-// parse turns an agent's resources into the runtime's integers.
-func (r agentResources) parse() (cluster.Resources, error) {
-	bad := func(key string, value any, want string) (cluster.Resources, error) {
-		return cluster.Resources{}, problem.New(problem.Invalid, "resources.%s: %v is not %s", key, value, want)
-	}
-	const most = 1 << 40 // MiB; far beyond any machine, and no product overflows
-	switch {
-	case !(r.CPUs > 0 && r.CPUs <= 1<<20):
-		return bad("cpus", r.CPUs, "a number of CPUs above 0")
-	case r.Mem <= 0 || r.Mem > most:
-		return bad("mem", r.Mem, "an amount of MiB above 0")
-	case r.Disk < 0 || r.Disk > most:
-		return bad("disk", r.Disk, "an amount of MiB")
-	}
-	ports, err := parsePorts(r.Ports)
-	if err != nil {
-		return bad("ports", r.Ports, "a list such as 31000-32000,8080")
-	}
-	return cluster.Resources{CPU: int64(math.Round(r.CPUs * 1000)), Mem: r.Mem * mebi, Disk: r.Disk * mebi, Ports: ports}, nil
-}
-
-// parsePorts reads "31000-32000,8080".
-func parsePorts(s string) (cluster.Ports, error) {
-	var rs []cluster.PortRange
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
-		lo, hi, isRange := strings.Cut(part, "-")
-		if !isRange {
-			hi = lo
-		}
-		l, err1 := strconv.ParseUint(lo, 10, 16)
-		h, err2 := strconv.ParseUint(hi, 10, 16)
-		if err1 != nil || err2 != nil || l == 0 || l > h {
-			return nil, fmt.Errorf("%q is no range of ports", part)
-		}
-		rs = append(rs, cluster.PortRange{Lo: uint16(l), Hi: uint16(h)})
-	}
-	return cluster.NewPorts(rs...), nil
 }

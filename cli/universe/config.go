@@ -37,35 +37,33 @@ type masterConfig struct {
 	TLS tlsFiles `yaml:"tls"`
 }
 
-// agentConfig is the file of `universe agent`.
-type agentConfig struct {
-	ID         string            `yaml:"id"`
-	Hostname   string            `yaml:"hostname"` // empty: id
-	Host       string            `yaml:"host"`     // address at which its tasks are reached
-	Master     string            `yaml:"master"`   // https://host:port
-	Listen     string            `yaml:"listen"`   // host:port of its own API, for the master
-	Dir        string            `yaml:"dir"`      // state: checkpoints, sandboxes, containerd's root
-	Run        string            `yaml:"run"`      // sockets and mounts of the running containerd; short, below /run
-	Bundle     string            `yaml:"bundle"`   // directory of containerd, its shim and runc
-	Registries []string          `yaml:"registries"`
-	Cgroup     string            `yaml:"cgroup"` // parent of its containers' cgroups, of no other agent's; empty: one named after run
-	Attributes map[string]string `yaml:"attributes"`
-	LogLevel   string            `yaml:"log_level"`
-	Resources  agentResources    `yaml:"resources"`
-	TLS        tlsFiles          `yaml:"tls"`
-}
+// checked is a configuration that can tell what is wrong with it.
+type checked interface{ check() faults }
 
-// agentResources is what an agent gives to tasks.
-type agentResources struct {
-	CPUs  float64 `yaml:"cpus"`
-	Mem   int64   `yaml:"mem"`  // MiB
-	Disk  int64   `yaml:"disk"` // MiB
-	Ports string  `yaml:"ports"`
-}
-
-// readConfig reads a YAML file strictly into out: an unknown key is an error
-// that names its line.
+// readConfig reads a YAML file strictly into out, and checks it where it can be
+// checked. The error names the file and every setting that is wrong.
 func readConfig(path string, out any) error {
+	if err := decodeConfig(path, out); err != nil {
+		return err
+	}
+	c, can := out.(checked)
+	if !can {
+		return nil
+	}
+	if wrong := c.check(); len(wrong) > 0 {
+		what := "1 setting is wrong"
+		if len(wrong) > 1 {
+			what = fmt.Sprintf("%d settings are wrong", len(wrong))
+		}
+		return problem.New(problem.Invalid, "%s: %s", path, what).WithDetails(wrong...).
+			WithHint("correct them in the file and start again")
+	}
+	return nil
+}
+
+// decodeConfig reads a YAML file strictly into out: an unknown key is an error
+// that names its line. What the values mean is not looked at.
+func decodeConfig(path string, out any) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return problem.New(problem.Invalid, "reading the configuration: %w", err).WithHint("name the file with --config")
@@ -80,7 +78,7 @@ func readConfig(path string, out any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(out); err != nil {
-		return problem.New(problem.Invalid, "%s: %w", path, err)
+		return problem.New(problem.Invalid, "%s: %w", path, err).WithHint("correct that line in the file and start again")
 	}
 	return nil
 }
@@ -91,6 +89,11 @@ func writeConfig(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", path, err)
 	}
+	return writeFile(path, data)
+}
+
+// writeFile writes a file that its owner alone can read, and its directory.
+func writeFile(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}

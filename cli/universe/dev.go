@@ -128,7 +128,7 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 func preflight(f devFlags) error {
 	var details []problem.Detail
 	for _, x := range examine(f.dir, f.bundle) {
-		if !x.OK {
+		if !x.OK && !x.Optional {
 			details = append(details, problem.Detail{Pointer: x.Name, Message: x.Seen + "; " + x.Mend})
 		}
 	}

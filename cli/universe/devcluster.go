@@ -150,8 +150,10 @@ func (c *devCluster) writeAgent(ca *pki.Authority, certs, caFile string, i int) 
 		Dir: c.agentDir(i), Run: filepath.Join(c.runDir(), string(id)), Bundle: c.flags.bundle,
 		Cgroup:     c.cgroup(i),
 		Registries: []string{net.JoinHostPort(gateway, devRegistryPort)},
-		Resources:  agentResources{CPUs: c.flags.cpus, Mem: c.flags.mem, Disk: c.flags.disk, Ports: "31000-32000"},
-		TLS:        certFiles(certs, string(id), caFile)})
+		// One zone each, so that spreading over zones can be tried.
+		Domain:    domainConfig{Region: "dev", Zone: fmt.Sprintf("z%d", i+1)},
+		Resources: agentResources{CPUs: c.flags.cpus, Mem: c.flags.mem, Disk: c.flags.disk, Ports: "31000-32000"},
+		TLS:       certFiles(certs, string(id), caFile)})
 }
 
 // remove takes away what runs: containers, containerds, namespaces, bridge. It
@@ -163,7 +165,8 @@ func (c *devCluster) remove(ctx context.Context) error {
 		if _, err := os.Stat(c.agentFile(i)); errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err := readConfig(c.agentFile(i), &cfg); err != nil {
+		// Only where things are counts: a setting that is wrong by now must not keep them.
+		if err := decodeConfig(c.agentFile(i), &cfg); err != nil {
 			errs = append(errs, err)
 			continue
 		}

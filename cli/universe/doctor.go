@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,16 +23,18 @@ const minFreeDisk = 3 << 30
 
 // finding is the outcome of one check of the machine.
 type finding struct {
-	Name string // what was looked at
-	OK   bool
-	Seen string // what was found
-	Mend string // what to do where it is not OK
+	Name     string // what was looked at
+	OK       bool
+	Optional bool   // a node runs without it, and does less
+	Seen     string // what was found
+	Mend     string // what to do where it is not OK
 }
 
 // examine checks what a node needs of the machine. Dir is where its state is
 // to live, bundle where containerd and its tools are.
 func examine(dir, bundle string) []finding {
-	return []finding{checkRoot(), checkOverlay(), checkCgroups(), checkNetwork(), checkBundle(bundle), checkDisk(dir)}
+	return []finding{checkRoot(), checkOverlay(), checkCgroups(), checkNetwork(), checkBundle(bundle), checkDisk(dir),
+		checkOutput(bundle), checkPlugins(bundle), checkFirewall(os.Getenv("PATH")), checkForwarding(forwardingFile)}
 }
 
 func checkRoot() finding {
@@ -113,13 +117,79 @@ func checkNetwork() finding {
 
 func checkBundle(dir string) finding {
 	f := finding{Name: "containerd", OK: true, Seen: dir, Mend: "build them: make bundle; or name their directory with --bundle"}
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || info.Mode()&0o111 == 0 {
-			f.OK, f.Seen = false, fmt.Sprintf("%s has no program %s", dir, name)
-			return f
+	if lacks := lacking(dir, "containerd", "containerd-shim-runc-v2", "runc"); len(lacks) > 0 {
+		f.OK, f.Seen = false, fmt.Sprintf("%s lacks %s", dir, strings.Join(lacks, ", "))
+	}
+	return f
+}
+
+// lacking gives the programs that are not in dir.
+func lacking(dir string, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return isProgram(filepath.Join(dir, name)) })
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// checkOutput looks for the logger that writes what tasks print.
+func checkOutput(bundle string) finding {
+	f := finding{Name: "task output", OK: true, Optional: true, Seen: "universe-output is there", Mend: "build it: make bundle"}
+	if len(lacking(bundle, "universe-output")) > 0 {
+		f.OK, f.Seen = false, "no universe-output: tasks hang when the disk is full"
+	}
+	return f
+}
+
+// noBridge is what a machine cannot do without the CNI plugins or a firewall.
+const noBridge = "tasks cannot have a network of their own (bridge)"
+
+func checkPlugins(bundle string) finding {
+	f := finding{Name: "CNI plugins", OK: true, Optional: true, Seen: "bridge, host-local and portmap are there", Mend: "build them: make bundle"}
+	if lacks := lacking(bundle, "bridge", "host-local", "portmap"); len(lacks) > 0 {
+		f.OK, f.Seen = false, fmt.Sprintf("no %s: %s", strings.Join(lacks, ", "), noBridge)
+	}
+	return f
+}
+
+// checkFirewall looks for what makes the rules of port mappings.
+func checkFirewall(path string) finding {
+	f := finding{Name: "firewall", Optional: true, Mend: "install it: apt-get install nftables (dnf install nftables)"}
+	for _, name := range []string{"nft", "iptables"} {
+		for _, dir := range filepath.SplitList(path) {
+			if !f.OK && isProgram(filepath.Join(dir, name)) {
+				f.OK, f.Seen = true, filepath.Join(dir, name)
+			}
 		}
 	}
+	if !f.OK {
+		f.Seen = "neither nft nor iptables: " + noBridge
+	}
+	return f
+}
+
+// forwardingFile says whether the kernel passes packets on.
+const forwardingFile = "/proc/sys/net/ipv4/ip_forward"
+
+func checkForwarding(file string) finding {
+	f := finding{Name: "forwarding", Optional: true, Mend: "let root write " + file + ", or set it: sysctl -w net.ipv4.ip_forward=1"}
+	data, err := os.ReadFile(file)
+	if f.OK = err == nil && strings.TrimSpace(string(data)) == "1"; f.OK {
+		f.Seen = "on"
+		return f
+	}
+	w, err := os.OpenFile(file, os.O_WRONLY, 0)
+	switch {
+	case err == nil:
+		_ = w.Close() // nothing was written
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() != 0:
+		// An agent is root.
+	default:
+		f.Seen = "off, and cannot be turned on: " + noBridge
+		return f
+	}
+	f.OK, f.Seen = true, "off; an agent turns it on with its first bridge"
 	return f
 }
 
@@ -147,16 +217,20 @@ func checkDisk(dir string) finding {
 }
 
 // printFindings writes one line a finding, and the mend below what needs one.
+// It gives the number of those that a node cannot do without.
 func printFindings(w io.Writer, fs []finding) (bad int) {
 	for _, f := range fs {
 		mark := "ok  "
-		if !f.OK {
+		switch {
+		case !f.OK && f.Optional:
+			mark = "warn"
+		case !f.OK:
 			mark = "FAIL"
 			bad++
 		}
-		fmt.Fprintf(w, "%s  %-11s %s\n", mark, f.Name, f.Seen)
+		fmt.Fprintf(w, "%s  %-12s %s\n", mark, f.Name, f.Seen)
 		if !f.OK {
-			fmt.Fprintf(w, "      mend:       %s\n", f.Mend)
+			fmt.Fprintf(w, "      mend:        %s\n", f.Mend)
 		}
 	}
 	return bad

@@ -95,6 +95,10 @@ is good once. What the agent gives to tasks is what the machine has, unless told
 	fl.Int64Var(&f.agent.Resources.Mem, "mem", 0, "MiB of memory for tasks (default: all but 1 GiB, at least half)")
 	fl.Int64Var(&f.agent.Resources.Disk, "disk", 0, "MiB of disk for tasks (default: half of what is free below --dir)")
 	fl.StringVar(&f.agent.Resources.Ports, "ports", "31000-32000", "host ports for tasks")
+	fl.Int64Var(&f.agent.Resources.GPUs, "gpus", int64(len(machineGPUs())), "GPUs for tasks (default: all)")
+	fl.StringToStringVar(&f.agent.Attributes, "attribute", nil, "`NAME=VALUE` that placement rules look at; again for more")
+	fl.StringVar(&f.agent.Domain.Region, "region", "", "the region of its fault domain")
+	fl.StringVar(&f.agent.Domain.Zone, "zone", "", "the zone of its fault domain")
 	for _, name := range []string{"master", "token"} {
 		_ = cmd.MarkFlagRequired(name) // fails for flags that are not there
 	}
@@ -138,10 +142,10 @@ func join(ctx context.Context, f joinFlags, out io.Writer) error {
 	if e.Registry != "" {
 		c.Registries = []string{e.Registry}
 	}
-	if err := writeConfig(f.config, c); err != nil {
+	if err := writeAgentFile(f.config, c); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "This machine is agent %s of the cluster at %s.\nIts configuration is %s. Start it with: universe agent --config %s\n", c.ID, f.master, f.config, f.config)
+	fmt.Fprintf(out, "This machine is agent %s of the cluster at %s.\nIts configuration is %s.\nStart it with: universe agent --config %s\n", c.ID, f.master, f.config, f.config)
 	return nil
 }
 
@@ -165,8 +169,10 @@ func (f joinFlags) complete() (agentConfig, error) {
 	if !pki.ValidAgentID(c.ID) {
 		return c, problem.New(problem.Invalid, "agent id %.63q: it is 1 to 63 of a-z, 0-9 and -", c.ID).WithHint("give one with --id")
 	}
-	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
-		return c, err
+	for _, dir := range []*string{&c.Dir, &c.Run, &c.Bundle} {
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return c, err
+		}
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return c, problem.New(problem.Invalid, "the agent's directory: %w", err).WithHint("run as root, or name another one with --dir")
@@ -174,8 +180,10 @@ func (f joinFlags) complete() (agentConfig, error) {
 	if err := c.Resources.complete(c.Dir); err != nil {
 		return c, err
 	}
-	_, err = c.Resources.parse()
-	return c, err
+	if _, _, wrong := c.node(); len(wrong) > 0 {
+		return c, wrong.err()
+	}
+	return c, nil
 }
 
 // agentIDOf makes an agent id of a host name.

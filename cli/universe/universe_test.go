@@ -18,32 +18,7 @@ import (
 	"github.com/universe-dcos/universe/cli/config"
 	"github.com/universe-dcos/universe/cli/universe/devnet"
 	"github.com/universe-dcos/universe/internal/problem"
-	"github.com/universe-dcos/universe/runtime/cluster"
 )
-
-func TestParsePorts(t *testing.T) {
-	got, err := parsePorts(" 31000-31002, 8080,31003 ")
-	if want := cluster.NewPorts(cluster.PortRange{Lo: 8080, Hi: 8080}, cluster.PortRange{Lo: 31000, Hi: 31003}); err != nil || got.String() != want.String() {
-		t.Errorf("got %v, %v; want %v", got, err, want)
-	}
-	for _, bad := range []string{"0", "5-4", "70000", "a", "1-2-3", "-5"} {
-		if _, err := parsePorts(bad); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
-func TestAgentResources(t *testing.T) {
-	got, err := agentResources{CPUs: 1.5, Mem: 512, Disk: 10, Ports: "31000"}.parse()
-	if err != nil || got.CPU != 1500 || got.Mem != 512<<20 || got.Disk != 10<<20 {
-		t.Errorf("got %v, %v", got, err)
-	}
-	for _, bad := range []agentResources{{CPUs: 0, Mem: 1}, {CPUs: 1, Mem: 0}, {CPUs: 1, Mem: 1, Disk: -1}, {CPUs: 1, Mem: 1 << 62}, {CPUs: 1, Mem: 1, Ports: "x"}} {
-		if _, err := bad.parse(); !problem.Is(err, problem.Invalid) {
-			t.Errorf("%+v: %v", bad, err)
-		}
-	}
-}
 
 func TestReadConfig_namesTheLineOfAnUnknownKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "agent.yaml")

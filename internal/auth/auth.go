@@ -22,6 +22,7 @@ const (
 	Read   Verb = "read"   // look at it
 	Write  Verb = "write"  // create or change it
 	Delete Verb = "delete" // remove, kill or cancel it
+	Exec   Verb = "exec"   // run a process in it: more than reading, since the process can do all that a task can
 )
 
 // Object names what a request is about: a kind, and an id where there is one.

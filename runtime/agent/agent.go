@@ -20,6 +20,7 @@ import (
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
 	"github.com/universe-dcos/universe/runtime/agent/fetch"
+	"github.com/universe-dcos/universe/runtime/agent/volume"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 )
@@ -40,6 +41,10 @@ type Config struct {
 	Runner     runner.Runner     // how tasks become processes
 	Total      cluster.Resources // all that is given to tasks
 	Attributes map[string]string
+	// Domain is the machine's fault domain, and Reserved its static reservations
+	// of part of Total, as cluster.Agent has them; nil: none.
+	Domain   *cluster.Domain
+	Reserved cluster.Reserves
 	// ListenAddr is where the agent's API listens; empty: it has none, and logs
 	// cannot be read.
 	ListenAddr string
@@ -50,6 +55,13 @@ type Config struct {
 	// and age; 0: DefaultKeepEnded, DefaultKeepFor.
 	KeepEnded int
 	KeepFor   time.Duration
+	// ImagesHigh and ImagesLow are shares of the file system of StateDir in use,
+	// in percent: over the first, images that were not used for a while are
+	// removed until the second should be reached. 0: DefaultImagesHigh, DefaultImagesLow.
+	ImagesHigh, ImagesLow int
+	// DiskUse tells how much of the file system of a directory is in use and how
+	// much there is, in bytes; nil: the kernel is asked.
+	DiskUse func(dir string) (used, total int64, err error)
 	// BootID is the kernel's boot id; empty: it is read from the kernel.
 	BootID string
 	// Dial connects to the master and to tasks under check; nil: net.Dialer.
@@ -84,6 +96,12 @@ type Agent struct {
 	apiURL string // set by Run before the first session
 
 	ledger *checkpoint.Ledger
+	store  *volume.Store
+	nets   networks
+	images imageWatch
+
+	vmu    sync.Mutex                  // held while volumes are destroyed
+	doomed map[cluster.VolumeName]bool // that are to be destroyed when nobody holds them
 
 	mu    sync.Mutex
 	tasks map[cluster.TaskID]*task // that have a goroutine
@@ -122,6 +140,18 @@ func New(c Config) (*Agent, error) {
 	if c.Fetch == nil {
 		c.Fetch = fetch.New(fetch.Options{})
 	}
+	if c.ImagesHigh == 0 {
+		c.ImagesHigh = DefaultImagesHigh
+	}
+	if c.ImagesLow == 0 {
+		c.ImagesLow = min(DefaultImagesLow, c.ImagesHigh)
+	}
+	if c.ImagesLow < 0 || c.ImagesLow > c.ImagesHigh || c.ImagesHigh > 100 {
+		return nil, problem.New(problem.Invalid, "images are removed over %d %% of the disk until %d %%: it must be 100 at most, and the second not above the first", c.ImagesHigh, c.ImagesLow)
+	}
+	if c.DiskUse == nil {
+		c.DiskUse = diskUse
+	}
 	if c.KeepFor == 0 {
 		c.KeepFor = DefaultKeepFor
 	}
@@ -131,7 +161,11 @@ func New(c Config) (*Agent, error) {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
 	}
-	a := &Agent{cfg: c, log: c.Logger.With("agent", string(c.ID)), base: base, tasks: map[cluster.TaskID]*task{}}
+	a := &Agent{cfg: c, log: c.Logger.With("agent", string(c.ID)), base: base, tasks: map[cluster.TaskID]*task{},
+		nets: newNetworks(), images: newImageWatch(), doomed: map[cluster.VolumeName]bool{}}
+	if err := a.describe().Validate(); err != nil {
+		return nil, problem.New(problem.Invalid, "agent %q: %v", c.ID, err)
+	}
 	a.client = &http.Client{Transport: &http.Transport{
 		DialContext: c.Dial, TLSClientConfig: c.TLS.Clone(), TLSHandshakeTimeout: dialTimeout,
 		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
@@ -163,6 +197,10 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.log.Error("the checkpoints could not be closed", "err", err)
 		}
 	}()
+	if err := a.openVolumes(); err != nil {
+		return err
+	}
+	defer a.store.Close()
 	defer a.client.CloseIdleConnections()
 	err = a.run(ctx)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
@@ -183,6 +221,8 @@ func (a *Agent) run(ctx context.Context) error {
 	group.Go(func() error { return a.tidy(ctx) })
 	group.Go(func() error { return a.rotate(ctx) })
 	group.Go(func() error { return a.watchDisk(ctx) })
+	group.Go(func() error { return a.watchImages(ctx) })
+	group.Go(func() error { return a.sweepVolumes(ctx) })
 	group.Go(func() error {
 		select {
 		case <-recovered:
@@ -208,6 +248,7 @@ func (a *Agent) describe() cluster.Agent {
 	return cluster.Agent{
 		ID: a.cfg.ID, Hostname: a.cfg.Hostname, Host: a.cfg.Host, URL: a.apiURL,
 		Total: a.cfg.Total, Attributes: a.cfg.Attributes, Version: a.cfg.Version,
+		Domain: a.cfg.Domain, Reserved: a.cfg.Reserved,
 	}
 }
 

@@ -144,17 +144,19 @@ func (t *task) checkedHealth(err error, started cluster.Time) {
 		t.sayRunning(message)
 	}
 	if limit := cmp.Or(spec.Failures, defaultFailures); c.healthFails >= limit {
-		t.condemn(fmt.Sprintf("health check failed %d times in a row: %v", limit, err))
+		t.a.condemn(t.spec, cluster.ReasonUnhealthy, fmt.Sprintf("health check failed %d times in a row: %v", limit, err))
 	}
 }
 
-// condemn ends an unhealthy task.
-func (t *task) condemn(message string) {
-	grace := cmp.Or(t.spec.Container.KillGrace, cluster.DefaultKillGrace)
-	err := t.a.ledger.SetKill(t.spec.ID, checkpoint.Kill{Reason: cluster.ReasonUnhealthy, Message: message, Deadline: now().Add(grace), Grace: grace})
-	if err != nil {
-		t.a.log.Error("checkpoint failed", "task", string(t.spec.ID), "err", err)
+// condemn is our own decision to end a task.
+func (a *Agent) condemn(spec cluster.TaskSpec, why cluster.Reason, message string) {
+	grace := graceOf(spec.Container.KillGrace)
+	kill := checkpoint.Kill{Reason: why, Message: bounded(message), Deadline: now().Add(grace), Grace: grace}
+	if err := a.ledger.SetKill(spec.ID, kill); err != nil {
+		a.log.Error("checkpoint failed", "task", string(spec.ID), "err", err)
 		return
 	}
-	t.wake()
+	if t := a.task(spec.ID); t != nil {
+		t.wake()
+	}
 }

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/universe-dcos/universe/runtime/agent/checkpoint"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 )
@@ -27,7 +25,8 @@ const (
 
 // watchDisk ends tasks that write more than their share of the disk: their
 // sandbox with the output, scratch directories and artifacts in it, and the
-// writable layer of their container. A task without a share is not measured.
+// writable layer of their container, and each volume by itself. A task without
+// a share is not measured.
 func (a *Agent) watchDisk(ctx context.Context) error {
 	pause := diskEvery
 	for {
@@ -40,15 +39,23 @@ func (a *Agent) watchDisk(ctx context.Context) error {
 		}
 		begun := time.Now()
 		for _, t := range a.running() {
-			if limit := t.spec.Resources.Disk; limit > 0 && t.record().Kill == nil {
-				a.measureDisk(ctx, t, limit)
+			if t.record().Kill == nil {
+				a.measureDisk(ctx, t)
+				a.measureVolumes(t)
 			}
 		}
 		pause = max(diskEvery, diskShare*time.Since(begun))
 	}
 }
 
-func (a *Agent) measureDisk(ctx context.Context, t *task, limit int64) {
+func (a *Agent) measureDisk(ctx context.Context, t *task) {
+	limit := t.spec.Resources.Disk
+	for _, h := range holds(t.spec) {
+		limit -= h.volume.Size // measured for itself
+	}
+	if limit <= 0 {
+		return
+	}
 	used, err := a.diskUsed(ctx, t.spec.ID)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, runner.ErrNotFound) {
@@ -56,19 +63,9 @@ func (a *Agent) measureDisk(ctx context.Context, t *task, limit int64) {
 		}
 		return
 	}
-	if used <= limit {
-		return
+	if used > limit {
+		a.condemn(t.spec, cluster.ReasonDiskLimit, fmt.Sprintf("it has written %s and may write %s", cluster.Bytes(used), cluster.Bytes(limit)))
 	}
-	grace := cmp.Or(t.spec.Container.KillGrace, cluster.DefaultKillGrace)
-	kill := checkpoint.Kill{
-		Reason: cluster.ReasonDiskLimit, Deadline: now().Add(grace), Grace: grace,
-		Message: fmt.Sprintf("it has written %s and may write %s", cluster.Bytes(used), cluster.Bytes(limit)),
-	}
-	if err := a.ledger.SetKill(t.spec.ID, kill); err != nil {
-		a.log.Error("checkpoint failed", "task", string(t.spec.ID), "err", err)
-		return
-	}
-	t.wake()
 }
 
 func (a *Agent) diskUsed(ctx context.Context, id cluster.TaskID) (int64, error) {
@@ -102,6 +99,11 @@ func treeSize(dir string) (int64, error) {
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
+		}
+		if errors.Is(err, syscall.ENAMETOOLONG) {
+			// Deeper than a path can tell: made so as not to be counted.
+			bytes = 1 << 62
+			return fs.SkipAll
 		}
 		if files++; files > maxDiskFiles {
 			bytes = 1 << 62

@@ -11,6 +11,13 @@
 //     at a time.
 //   - An exit code is the engine's or none: an end that nobody saw is TASK_FAILED
 //     with REASON_EXIT_STATUS_UNKNOWN.
+//   - A persistent volume outlives its tasks (package volume) and is mounted by
+//     the tasks of one group at a time. Its data goes only on an order, and never
+//     while a task has it.
+//   - A group with a network of its own is attached before its first task starts
+//     and detached when its last container is removed; its ports are given to
+//     nobody before that.
+//   - What an order says is checked as if nobody had checked it before.
 //
 // Each task has one goroutine that owns it from launch to removal; the session
 // and the engine's events only send it messages.

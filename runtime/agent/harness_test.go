@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,13 @@ import (
 	"github.com/universe-dcos/universe/runtime/runner/fake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(envBenchAgent) != "" {
+		benchAgent()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // pipes is a network of in-memory connections: what waits on them waits
 // durably, so that synctest can move time. Unlike net.Pipe's, a server is found
@@ -82,7 +89,7 @@ func (a pipeAddr) String() string { return string(a) }
 
 // fakeMaster speaks the master's half of the protocol and keeps what it hears.
 type fakeMaster struct {
-	t       *testing.T
+	t       testing.TB
 	server  *http.Server
 	hellos  chan cluster.Hello
 	updates chan cluster.TaskStatus
@@ -99,7 +106,7 @@ type fakeMaster struct {
 
 const masterAddress = "master:5050"
 
-func newMaster(t *testing.T, network *pipes) *fakeMaster {
+func newMaster(t testing.TB, ln net.Listener) *fakeMaster {
 	t.Helper()
 	m := &fakeMaster{t: t, hellos: make(chan cluster.Hello, 64), updates: make(chan cluster.TaskStatus, 1024)}
 	mux := http.NewServeMux()
@@ -107,7 +114,6 @@ func newMaster(t *testing.T, network *pipes) *fakeMaster {
 	mux.HandleFunc("POST "+cluster.PathUpdates, m.serveUpdates)
 	mux.HandleFunc("POST "+cluster.PathHeartbeat, m.serveHeartbeat)
 	m.server = &http.Server{Handler: mux}
-	ln := network.listen(masterAddress)
 	go func() {
 		if err := m.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("fake master: %v", err)
@@ -280,7 +286,7 @@ type node struct {
 func newNode(t *testing.T, script *fake.Runner, change ...func(*Config)) *node {
 	t.Helper()
 	n := &node{t: t, network: &pipes{}, runner: script}
-	n.master = newMaster(t, n.network)
+	n.master = newMaster(t, n.network.listen(masterAddress))
 	n.config = Config{
 		ID: "a1", Hostname: "node-1", Host: "10.0.0.1", MasterURL: "http://" + masterAddress,
 		StateDir: t.TempDir(), Runner: script, BootID: "boot-1", Dial: n.network.dial,

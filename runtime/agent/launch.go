@@ -66,6 +66,7 @@ func (t *task) notStarted(ctx context.Context, err error) bool {
 	default:
 		st.Reason = cluster.ReasonLaunchFailed
 	}
+	st.Message = inGroup(t.spec, st.Message)
 	return t.a.insist(ctx, t.spec.ID, "the end of a task", func() error { return t.a.tryReport(st) })
 }
 
@@ -97,12 +98,25 @@ func (t *task) tryStart(ctx context.Context) error {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	if err := t.a.cfg.Runner.Prepare(ctx, spec, t.progress()); err != nil {
+		if noSpace(err) {
+			t.a.images.want()
+		}
 		return err
 	}
 	if err := t.fetch(ctx); err != nil {
 		return err
 	}
-	err := t.a.cfg.Runner.Start(ctx, spec)
+	var err error
+	if spec.Volumes, err = t.volumes(ctx); err != nil {
+		return err
+	}
+	if err := t.a.awaitPorts(ctx, t.spec); err != nil {
+		return err
+	}
+	if spec.Network, err = t.a.attach(ctx, t.spec); err != nil {
+		return err
+	}
+	err = t.a.cfg.Runner.Start(ctx, spec)
 	if errors.Is(err, runner.ErrExists) {
 		return t.exists(ctx)
 	}

@@ -12,12 +12,14 @@ import (
 )
 
 const (
-	// maxTaskID bounds a task's id, in bytes (see cluster.TaskID).
+	// maxTaskID bounds the id of a task and the name of a group, in bytes (see cluster.TaskID).
 	maxTaskID = 200
 	// minDiskRetry and maxDiskRetry bound the pause between two tries to write
 	// down what must not be lost.
 	minDiskRetry = time.Second
 	maxDiskRetry = 30 * time.Second
+	// maxGrace bounds the time from TERM to KILL, whatever is asked for.
+	maxGrace cluster.Millis = 24 * 60 * 60 * 1000
 	// maxMessage bounds the message of a report, in bytes.
 	maxMessage = 1024
 )
@@ -33,23 +35,9 @@ func (a *Agent) launch(ctx context.Context, spec cluster.TaskSpec) error {
 	if _, ok := a.ledger.Get(spec.ID); ok {
 		return a.answerAgain(spec.ID)
 	}
-	probes, err := a.probes(spec)
-	if err != nil {
-		return a.refuse(spec, cluster.TaskError, cluster.ReasonTaskInvalid, err.Error())
-	}
-	if err := a.checkArtifacts(spec.Container.Artifacts); err != nil {
-		return a.refuse(spec, cluster.TaskError, cluster.ReasonTaskInvalid, err.Error())
-	}
-	used, n := a.ledger.Used()
-	if n >= MaxTasks {
-		return a.refuse(spec, cluster.TaskFailed, cluster.ReasonLaunchFailed, fmt.Sprintf("the agent has its %d tasks", MaxTasks))
-	}
-	if short := cluster.Fits(a.cfg.Total.Minus(used), spec.Resources); len(short) > 0 {
-		parts := make([]string, len(short))
-		for i, s := range short {
-			parts[i] = s.String()
-		}
-		return a.refuse(spec, cluster.TaskFailed, cluster.ReasonLaunchFailed, "does not fit on the agent: "+strings.Join(parts, "; "))
+	probes, no := a.admit(spec)
+	if no != nil {
+		return a.refuse(spec, *no)
 	}
 	st := a.status(spec.ID, cluster.TaskStarting)
 	if err := a.ledger.Launch(spec, st); err != nil {
@@ -61,23 +49,25 @@ func (a *Agent) launch(ctx context.Context, spec cluster.TaskSpec) error {
 }
 
 // checkID accepts what can name a directory and a container.
-func checkID(id cluster.TaskID) error {
-	if id == "" || len(id) > maxTaskID || strings.HasPrefix(string(id), ".") {
-		return fmt.Errorf("task id %q is empty, too long or begins with a dot", id)
+func checkID(id cluster.TaskID) error { return checkName("task id", string(id)) }
+
+func checkName(what, name string) error {
+	if name == "" || len(name) > maxTaskID || strings.HasPrefix(name, ".") {
+		return fmt.Errorf("%s %.*q is empty, too long or begins with a dot", what, maxTaskID, name)
 	}
-	for i := range len(id) {
-		if c := id[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
-			return fmt.Errorf("task id %q has a character outside a-z, 0-9, - and .", id)
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return fmt.Errorf("%s %q has a character outside a-z, 0-9, - and .", what, name)
 		}
 	}
 	return nil
 }
 
 // refuse records a task that never gets a container.
-func (a *Agent) refuse(spec cluster.TaskSpec, state cluster.TaskState, why cluster.Reason, message string) error {
-	a.log.Warn("task refused", "task", string(spec.ID), "reason", string(why), "err", message)
-	st := a.status(spec.ID, state)
-	st.Reason, st.Message = why, message
+func (a *Agent) refuse(spec cluster.TaskSpec, no refusal) error {
+	a.log.Warn("task refused", "task", string(spec.ID), "reason", string(no.reason), "err", no.message)
+	st := a.status(spec.ID, no.state)
+	st.Reason, st.Message = no.reason, bounded(inGroup(spec, no.message))
 	if err := a.ledger.Launch(spec, st); err != nil {
 		return err
 	}
@@ -99,13 +89,7 @@ func (a *Agent) kill(o cluster.Order) error {
 	if rec.Ended != 0 {
 		return a.ledger.Repeat(o.Task)
 	}
-	grace := o.Grace
-	if grace <= 0 {
-		grace = rec.Spec.Container.KillGrace
-	}
-	if grace <= 0 {
-		grace = cluster.DefaultKillGrace
-	}
+	grace := graceOf(o.Grace, rec.Spec.Container.KillGrace)
 	if err := a.ledger.SetKill(o.Task, checkpoint.Kill{Deadline: now().Add(grace), Grace: grace}); err != nil {
 		return err
 	}
@@ -113,6 +97,16 @@ func (a *Agent) kill(o cluster.Order) error {
 		t.wake()
 	}
 	return nil
+}
+
+// graceOf is the first grace period that one can wait for, or the default one.
+func graceOf(options ...cluster.Millis) cluster.Millis {
+	for _, g := range options {
+		if g > 0 {
+			return min(g, maxGrace)
+		}
+	}
+	return cluster.DefaultKillGrace
 }
 
 // answerAgain repeats the end of a task that has ended; for one that runs there
@@ -139,9 +133,7 @@ func (a *Agent) report(st cluster.TaskStatus) {
 
 // tryReport is report for who can try again.
 func (a *Agent) tryReport(st cluster.TaskStatus) error {
-	if len(st.Message) > maxMessage {
-		st.Message = strings.ToValidUTF8(st.Message[:maxMessage], "") + "…"
-	}
+	st.Message = bounded(st.Message)
 	err := a.ledger.Report(st)
 	if errors.Is(err, checkpoint.ErrEnded) {
 		return nil
@@ -151,6 +143,14 @@ func (a *Agent) tryReport(st cluster.TaskStatus) error {
 			"reason", string(st.Reason), "message", st.Message, "ready", st.Ready)
 	}
 	return err
+}
+
+// bounded cuts a message that would be too long for a report.
+func bounded(message string) string {
+	if len(message) > maxMessage {
+		return strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	return message
 }
 
 // insist tries until it succeeds, as what must not be lost to a full disk. It

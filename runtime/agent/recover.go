@@ -96,6 +96,7 @@ func (a *Agent) takeOver(ctx, tasks context.Context, list map[cluster.TaskID]run
 	if err := a.afterBoot(); err != nil {
 		return err
 	}
+	a.destroyFree()
 	adopted := 0
 	for _, rec := range a.ledger.All() {
 		id := rec.Spec.ID
@@ -129,6 +130,7 @@ func (a *Agent) takeOver(ctx, tasks context.Context, list map[cluster.TaskID]run
 			a.log.Error("a container could not be removed", "task", string(id), "err", err)
 		}
 	}
+	a.group.Go(func() error { return a.sweepNetworks(tasks) })
 	if adopted > 0 {
 		a.log.Info("took over running tasks", "tasks", adopted)
 	}

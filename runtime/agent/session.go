@@ -68,7 +68,10 @@ func (a *Agent) session(ctx, tasks context.Context) (welcomed bool, err error) {
 		cancel(nil)
 		_ = group.Wait() // its errors are causes of ctx
 	}()
-	hello := cluster.Hello{Agent: a.describe(), Tasks: a.ledger.Reports(), Boot: a.cfg.BootID}
+	hello, err := a.hello()
+	if err != nil {
+		return false, err
+	}
 	resp, err := a.post(ctx, cluster.PathSession, hello)
 	if err != nil {
 		return false, err
@@ -96,6 +99,20 @@ func (a *Agent) session(ctx, tasks context.Context) (welcomed bool, err error) {
 	}
 }
 
+// hello is who we are and what we hold. It is counted before it is made, and
+// made when no order of the session before is under way: of two Hellos the one
+// with the higher count knows more.
+func (a *Agent) hello() (cluster.Hello, error) {
+	attempt, err := a.ledger.Attempt()
+	if err != nil {
+		return cluster.Hello{}, err
+	}
+	return cluster.Hello{
+		Agent: a.describe(), Tasks: a.ledger.Reports(), Boot: a.cfg.BootID,
+		Life: a.ledger.Life(), Attempt: attempt, Volumes: a.volumeNames(),
+	}, nil
+}
+
 // endOn ends the session for an error of one of its parts.
 func endOn(cancel context.CancelCauseFunc, err error) error {
 	if err != nil {
@@ -116,6 +133,8 @@ func (a *Agent) obey(tasks context.Context, o cluster.Order) error {
 		return a.kill(o)
 	case cluster.OrderAck:
 		return a.ledger.Ack(o.Task, o.UUID)
+	case cluster.OrderDestroy:
+		return a.destroy(cluster.VolumeName{Role: o.Role, ID: o.Volume})
 	case cluster.OrderPing:
 	default:
 		a.log.Warn("an order of the master is not understood", "kind", string(o.Kind))

@@ -233,8 +233,10 @@ func (t *task) finish(ctx context.Context, exit runner.Exit) bool {
 	return t.a.insist(ctx, t.spec.ID, "the end of a task", func() error { return t.a.tryReport(st) })
 }
 
-// remove deletes the container, for as long as it takes.
+// remove deletes the container of a task that has ended, for as long as it
+// takes, and what its end sets free.
 func (t *task) remove(ctx context.Context) {
+	t.a.destroyFree()
 	b := backoff{least: minRemoveRetry, most: maxRemoveRetry}
 	for {
 		err := t.a.cfg.Runner.Remove(ctx, t.spec.ID)
@@ -249,7 +251,9 @@ func (t *task) remove(ctx context.Context) {
 			return
 		}
 	}
-	t.a.insist(ctx, t.spec.ID, "the removal of a container", func() error { return t.a.ledger.SetRemoved(t.spec.ID) })
+	if t.a.insist(ctx, t.spec.ID, "the removal of a container", func() error { return t.a.ledger.SetRemoved(t.spec.ID) }) {
+		t.a.release(ctx, networkGroup(t.spec))
+	}
 }
 
 // probes are the compiled checks of a task; nil where it has none.

@@ -136,6 +136,10 @@ func TestNew_refusesWhatCannotWork(t *testing.T) {
 		"no master":         func(c *Config) { c.MasterURL = "" },
 		"odd master":        func(c *Config) { c.MasterURL = "ftp://m" },
 		"https without TLS": func(c *Config) { c.MasterURL = "https://m:1" },
+		"images to 101 %":   func(c *Config) { c.ImagesHigh = 101 },
+		"images upwards":    func(c *Config) { c.ImagesHigh, c.ImagesLow = 50, 60 },
+		"negative total":    func(c *Config) { c.Total.CPU = -1 },
+		"a zone alone":      func(c *Config) { c.Domain = &cluster.Domain{Zone: "z"} },
 		"TLS without https": func(c *Config) { c.TLS = &tls.Config{MinVersion: tls.VersionTLS13} },
 	} {
 		c := good

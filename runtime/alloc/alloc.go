@@ -56,6 +56,7 @@ type Allocator struct {
 	offers map[cluster.OfferID]*offer
 	queue  []*offer // by deadline; those that were withdrawn are still in it
 	subs   map[cluster.FrameworkID]*core.Framework
+	silent map[cluster.FrameworkID]*silence
 	total  core.Usage
 	round  uint64 // of sync, to see what a view has no more
 	wishes uint64 // grows when somebody may want what was wanted by nobody
@@ -105,7 +106,7 @@ func New(cfg Config) *Allocator {
 	}
 	return &Allocator{cfg: cfg, random: cfg.Seed, tree: newTree(cfg.Weights),
 		byID: map[cluster.AgentID]*agent{}, offers: map[cluster.OfferID]*offer{},
-		subs: map[cluster.FrameworkID]*core.Framework{}}
+		subs: map[cluster.FrameworkID]*core.Framework{}, silent: map[cluster.FrameworkID]*silence{}}
 }
 
 // Cycle brings the allocator to a view and makes all offers that can be made.
@@ -162,6 +163,10 @@ func (a *Allocator) serve(now cluster.Time, g *agent, take func(*Allocator, *cli
 func (a *Allocator) next(now cluster.Time, g *agent, take func(*Allocator, *client, *agent) cluster.Pool) (to *client, p cluster.Pool) {
 	g.wishes, g.idleUntil = a.wishes, math.MaxInt64
 	to = a.tree.first(func(c *client) bool {
+		if c.mutedUntil > now {
+			g.idleUntil = min(g.idleUntil, c.mutedUntil)
+			return false
+		}
 		p = take(a, c, g)
 		if !a.worth(c, &p) {
 			return false
@@ -286,7 +291,8 @@ func (a *Allocator) sweep() {
 	a.queue = kept
 }
 
-// Expire withdraws the offers whose deadline is over and gives them.
+// Expire withdraws the offers whose deadline is over and gives them. It counts
+// that as a refusal by silence (see Heard): the caller need not Decline them.
 func (a *Allocator) Expire(now cluster.Time) []cluster.Offer {
 	var out []cluster.Offer
 	for _, o := range a.queue {
@@ -299,6 +305,7 @@ func (a *Allocator) Expire(now cluster.Time) []cluster.Offer {
 	}
 	for i := range out {
 		a.withdraw(a.offers[out[i].ID])
+		a.unanswered(now, &out[i])
 	}
 	a.sweep()
 	return out

@@ -220,7 +220,11 @@ func TestExpire(t *testing.T) {
 		t.Error("an expired offer was taken")
 	}
 	w.now = made[1].Deadline
-	w.one("f1") // without a filter
+	w.none() // silence is a refusal, for as long as an offer lives
+	w.now += 4999
+	w.none()
+	w.now++
+	w.one("f1")
 }
 
 func TestTake_refuses(t *testing.T) {

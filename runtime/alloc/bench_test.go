@@ -103,30 +103,33 @@ func BenchmarkCycleIncremental(b *testing.B) {
 	}
 }
 
-// BenchmarkPlacements places tasks in batches of 300 by first fit out of the
-// offers it holds: decisions of allocator, framework and core, without log and
-// network. A cluster that is full is replaced by a fresh one.
+// BenchmarkPlacements places tasks in batches of 300, and of 1,200, by first fit
+// out of the offers it holds: decisions of allocator, framework and core, without
+// log and network. A cluster that is full is replaced by a fresh one.
 func BenchmarkPlacements(b *testing.B) {
-	for _, agents := range []int{1000, 5000, 10_000} {
-		b.Run(thousands(agents), func(b *testing.B) {
-			p := newPlacer(b, agents)
-			for b.Loop() {
-				if p.placed+batchSize > agents*24 {
-					b.StopTimer()
-					p = newPlacer(b, agents)
-					b.StartTimer()
+	for _, size := range []int{300, 1200} {
+		figure := "sched.placements"
+		if size != 300 {
+			figure = fmt.Sprintf("%s_%d", figure, size)
+		}
+		for _, agents := range []int{1000, 5000, 10_000} {
+			b.Run(fmt.Sprintf("%d/%s", size, thousands(agents)), func(b *testing.B) {
+				p := newPlacer(b, agents)
+				for b.Loop() {
+					if p.placed+size > agents*24 {
+						b.StopTimer()
+						p = newPlacer(b, agents)
+						b.StartTimer()
+					}
+					p.batch(size)
 				}
-				p.batch()
-			}
-			rate := float64(b.N*batchSize) / b.Elapsed().Seconds()
-			b.ReportMetric(rate, "placements/s")
-			fmt.Printf("figure sched.placements.%s %.0f /s\n", thousands(agents), rate)
-		})
+				rate := float64(b.N*size) / b.Elapsed().Seconds()
+				b.ReportMetric(rate, "placements/s")
+				fmt.Printf("figure %s.%s %.0f /s\n", figure, thousands(agents), rate)
+			})
+		}
 	}
 }
-
-// batchSize is how many tasks are placed at once.
-const batchSize = 300
 
 // placer is a framework that holds offers and fills them.
 type placer struct {
@@ -141,16 +144,17 @@ func newPlacer(b testing.TB, agents int) *placer {
 	return p
 }
 
-func (p *placer) batch() {
+// batch places so many tasks at once.
+func (p *placer) batch(size int) {
 	made, _ := p.alloc.Cycle(p.now, p.state.View())
 	p.held = append(p.held, made...)
 	need := cluster.Resources{CPU: 1000, Mem: 1 << 30}
-	for n := 0; n < batchSize; {
+	for n := 0; n < size; {
 		o := p.held[len(p.held)-1]
 		p.held = p.held[:len(p.held)-1]
 		left := o.Resources
 		var tasks []cluster.TaskSpec
-		for n < batchSize && cluster.Fits(left, need) == nil {
+		for n < size && cluster.Fits(left, need) == nil {
 			p.placed++
 			n++
 			left = left.Minus(need)

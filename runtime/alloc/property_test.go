@@ -24,7 +24,7 @@ func TestAllocator_properties(t *testing.T) {
 		p := &play{world: w}
 		r.Repeat(map[string]func(*rapid.T){
 			"cycle": p.offers, "accept": p.acceptOne, "decline": p.declineOne, "end": p.endOne, "advance": p.advance,
-			"suppress": p.suppress, "revive": p.revive, "subscribe": p.subscribe, "leave": p.leave,
+			"suppress": p.suppress, "heard": p.heard, "revive": p.revive, "subscribe": p.subscribe, "leave": p.leave,
 			"silence": p.silence, "register": p.register, "quota": p.putQuota, "operator": p.operator, "": p.numbers,
 		})
 	})
@@ -54,6 +54,9 @@ func (p *play) offers(r *rapid.T) {
 		r.Fatal(err)
 	}
 	for _, o := range made {
+		if c := p.alloc.tree.clients[clientKey{o.Framework, o.Role}]; c.mutedUntil > p.now {
+			r.Fatalf("offer %s to a silent framework", o.ID)
+		}
 		if p.alloc.Suppressed(o.Framework, o.Role) {
 			r.Fatalf("offer %s to a suppressed framework", o.ID)
 		}
@@ -171,6 +174,8 @@ func (p *play) advance(r *rapid.T) {
 		}
 	}
 }
+
+func (p *play) heard(r *rapid.T) { p.alloc.Heard(someFramework.Draw(r, "framework")) }
 
 func (p *play) suppress(r *rapid.T) {
 	p.alloc.Suppress(someFramework.Draw(r, "framework"), someRole.Draw(r, "role"))

@@ -57,6 +57,7 @@ func (a *Allocator) syncFrameworks(v *core.View) (left bool) {
 			continue
 		}
 		a.wishes++
+		a.Heard(f.Info.ID)
 		if old != nil {
 			a.unsubscribe(old)
 			left = true
@@ -86,6 +87,7 @@ func (a *Allocator) syncFrameworks(v *core.View) (left bool) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(a.subs)) {
 		if v.Framework(id) == nil {
+			a.Heard(id)
 			a.unsubscribe(a.subs[id])
 			delete(a.subs, id)
 		}

@@ -15,6 +15,7 @@ import (
 // After an accept the caller applies core.AcceptOffers with the sum of their
 // resources before the next Cycle, and may Decline what no task took.
 func (a *Allocator) Take(framework cluster.FrameworkID, ids ...cluster.OfferID) ([]cluster.Offer, error) {
+	a.Heard(framework)
 	var out []cluster.Offer
 	var bad error
 	for i, id := range ids {
@@ -65,12 +66,14 @@ func (a *Allocator) Decline(now cluster.Time, o cluster.Offer, refuseFor cluster
 // roles. It reaches what the latest Cycle saw subscribed: a framework that
 // subscribes (again) wants offers.
 func (a *Allocator) Suppress(framework cluster.FrameworkID, roles ...cluster.Role) {
+	a.Heard(framework)
 	a.each(framework, roles, func(c *client) { a.tree.suppress(c, true) })
 }
 
 // Revive undoes Suppress and all refusals of a framework under roles; with
 // none, under all of its roles.
 func (a *Allocator) Revive(framework cluster.FrameworkID, roles ...cluster.Role) {
+	a.Heard(framework)
 	a.each(framework, roles, func(c *client) {
 		a.tree.forget(c)
 		a.wishes++

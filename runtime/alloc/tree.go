@@ -29,6 +29,7 @@ type client struct {
 	role       cluster.Role
 	subscribed bool // the framework is connected and has the role
 	suppressed bool
+	mutedUntil cluster.Time        // it gets nothing until then, because its framework is silent
 	minimums   []cluster.Resources // of its framework for its role; nil: the allocator's
 	used       core.Usage          // of the latest view
 	number     int                 // of its slot on each agent; reused when it goes

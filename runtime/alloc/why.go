@@ -25,11 +25,14 @@ const (
 
 // Why says why a framework waits for an amount under a role, as data.
 type Why struct {
-	Unknown    bool       `json:"unknown,omitempty"`    // it is not subscribed under the role
-	Suppressed bool       `json:"suppressed,omitempty"` // it asked for no offers
-	Open       int        `json:"open,omitempty"`       // agents that it will be offered in the next cycle
-	Counts     []WhyCount `json:"counts,omitempty"`     // by obstacle, those that occur
-	Agents     []WhyAgent `json:"agents,omitempty"`     // at most MaxWhyAgents
+	Unknown    bool `json:"unknown,omitempty"`    // it is not subscribed under the role
+	Suppressed bool `json:"suppressed,omitempty"` // it asked for no offers
+	// MutedUntil is until when it gets no offers unless it calls, because it let
+	// too many expire; 0: it is not so.
+	MutedUntil cluster.Time `json:"muted_until,omitempty"`
+	Open       int          `json:"open,omitempty"`   // agents that it will be offered in the next cycle
+	Counts     []WhyCount   `json:"counts,omitempty"` // by obstacle, those that occur
+	Agents     []WhyAgent   `json:"agents,omitempty"` // at most MaxWhyAgents
 }
 
 // WhyCount is how many agents one obstacle is on.
@@ -59,6 +62,9 @@ func (a *Allocator) Why(now cluster.Time, framework cluster.FrameworkID, role cl
 		return Why{Unknown: true}
 	}
 	w := Why{Suppressed: c.suppressed}
+	if c.mutedUntil > now {
+		w.MutedUntil = c.mutedUntil
+	}
 	for _, g := range a.agents {
 		if g.rec.State == cluster.AgentGone {
 			continue

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
@@ -91,6 +92,22 @@ func (c *Client) Frameworks(ctx context.Context) ([]Framework, error) {
 	return l.Items, err
 }
 
+// Why says what keeps a framework, built-in ones too, from getting an amount
+// under a role, agent by agent; role empty: cluster.DefaultRole.
+func (c *Client) Why(ctx context.Context, id cluster.FrameworkID, role cluster.Role, need cluster.Resources) (alloc.Why, error) {
+	q := url.Values{}
+	if role != "" {
+		q.Set("role", string(role))
+	}
+	if text := need.Text(); text != "" {
+		for part := range strings.SplitSeq(text, ";") {
+			name, value, _ := strings.Cut(part, ":")
+			q.Add(name, value)
+		}
+	}
+	return get[alloc.Why](ctx, c, PathFrameworks+"/"+url.PathEscape(string(id))+"/why", q)
+}
+
 // RemoveFramework removes a framework and kills its tasks.
 func (c *Client) RemoveFramework(ctx context.Context, id cluster.FrameworkID) (Accepted, error) {
 	return send[Accepted](ctx, c, http.MethodDelete, PathFrameworks+"/"+url.PathEscape(string(id)), nil)
@@ -150,6 +167,9 @@ func (c *Client) TaskLog(ctx context.Context, id cluster.TaskID, o LogOptions) (
 	}
 	if o.Tail > 0 {
 		q.Set("tail", strconv.FormatInt(o.Tail, 10))
+	}
+	if o.Stream != "" {
+		q.Set("stream", o.Stream)
 	}
 	if o.Follow {
 		q.Set("follow", "true")
@@ -229,6 +249,14 @@ func unescape(path string) string {
 // do makes a request of a path in which ids are escaped; the reply has a good
 // status, and its body is the caller's.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, body []byte) (*http.Response, error) {
+	req, err := c.request(ctx, method, path, q, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(req, c.http)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, q url.Values, body []byte) (*http.Request, error) {
 	u := *c.base
 	u.RawPath = u.EscapedPath() + path
 	u.Path += unescape(path)
@@ -240,10 +268,15 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, body
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := c.http.Do(req)
+	return req, nil
+}
+
+// answer makes a request; a bad status is an error.
+func (c *Client) answer(req *http.Request, hc *http.Client) (*http.Response, error) {
+	resp, err := hc.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s %s: %w", method, path, context.Cause(ctx))
+		if ctx := req.Context(); ctx.Err() != nil {
+			return nil, fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, context.Cause(ctx))
 		}
 		var ue *url.Error
 		if errors.As(err, &ue) {

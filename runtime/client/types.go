@@ -101,9 +101,10 @@ type TaskFilter struct {
 
 // LogOptions chooses a part of a task's log.
 type LogOptions struct {
-	Offset int64 // skip so many bytes
-	Tail   int64 // only the last so many lines; 0: all
-	Follow bool  // go on until the task has ended
+	Stream string // "stdout" or "stderr"; empty: both in their order
+	Offset int64  // skip so many bytes
+	Tail   int64  // only the last so many lines; 0: all
+	Follow bool   // go on until the task has ended
 }
 
 // EventOptions chooses events.

@@ -98,11 +98,15 @@ func (s Stack) Validate() error {
 	return nil
 }
 
+func isVolumeID(s string) bool {
+	return s != "" && isText(s) && !strings.ContainsAny(s, `/\`) && s != "." && s != ".."
+}
+
 // Validate says what is wrong with a volume.
 func (v Volume) Validate() error {
 	clean := path.Clean(v.Path)
 	switch {
-	case v.ID == "" || !isText(v.ID) || strings.ContainsAny(v.ID, `/\`) || v.ID == "." || v.ID == "..":
+	case !isVolumeID(v.ID):
 		return fmt.Errorf("id %q is empty, too long, or holds a slash", cut(v.ID))
 	case v.Size <= 0 || v.Size > MaxAmount:
 		return fmt.Errorf("size of %d bytes is not 1 to %d", v.Size, MaxAmount)

@@ -12,8 +12,8 @@ import (
 type Ref struct {
 	Pod   string // empty: the task itself ("self")
 	Index int    // instance of Pod
-	Field string // RefHost, RefHostname, RefIndex, RefTask or RefPort
-	Port  string // the port's name, for RefPort
+	Field string // RefHost, RefHostname, RefIndex, RefTask, RefPort or RefListen
+	Port  string // the port's name, for RefPort and RefListen
 }
 
 // The fields a reference can name.
@@ -23,6 +23,7 @@ const (
 	RefIndex    = "index"    // the instance's index; self only
 	RefTask     = "task"     // the task's id; self only
 	RefPort     = "ports"    // a named host port
+	RefListen   = "listen"   // the port to bind for a named host port; self only. The same port where the task is on the agent's own network
 )
 
 // ParseRef reads the text inside ${…}. It reports false for anything but a
@@ -36,6 +37,9 @@ func ParseRef(text string) (Ref, bool) {
 		}
 		if port, ok := strings.CutPrefix(rest, "ports."); ok && isName(port) {
 			return Ref{Field: RefPort, Port: port}, true
+		}
+		if port, ok := strings.CutPrefix(rest, "listen."); ok && isName(port) {
+			return Ref{Field: RefListen, Port: port}, true
 		}
 		return Ref{}, false
 	}
@@ -67,8 +71,8 @@ func (r Ref) String() string {
 	if r.Pod != "" {
 		head = fmt.Sprintf("pods.%s[%d].", r.Pod, r.Index)
 	}
-	if r.Field == RefPort {
-		return head + "ports." + r.Port
+	if r.Field == RefPort || r.Field == RefListen {
+		return head + r.Field + "." + r.Port
 	}
 	return head + r.Field
 }
@@ -133,8 +137,9 @@ func Refs(s string) []Ref {
 }
 
 // Strings calls f for every string of c that may hold a reference and stores
-// what it gives: command, environment values, file contents, check paths and
-// expectations. It works on a deep copy, which it returns.
+// what it gives: command, environment values, file contents, sources of
+// artifacts, check paths and expectations. It works on a deep copy, which it
+// returns.
 func (c Container) Strings(f func(string) (string, error)) (Container, error) {
 	out := c
 	var firstErr error
@@ -157,7 +162,14 @@ func (c Container) Strings(f func(string) (string, error)) (Container, error) {
 	for i := range out.Files {
 		out.Files[i].Content = do("files["+out.Files[i].Path+"]", out.Files[i].Content)
 	}
+	out.Artifacts = append([]Artifact(nil), c.Artifacts...)
+	for i := range out.Artifacts {
+		out.Artifacts[i].Source = do(fmt.Sprintf("artifacts[%d].source", i), out.Artifacts[i].Source)
+	}
 	out.Scratch = append([]string(nil), c.Scratch...)
+	out.Rlimits = append([]Rlimit(nil), c.Rlimits...)
+	out.Mounts = append([]HostMount(nil), c.Mounts...)
+	out.Volumes = append([]VolumeMount(nil), c.Volumes...)
 	out.Readiness = c.Readiness.strings("readiness", do)
 	out.Health = c.Health.strings("health", do)
 	return out, firstErr

@@ -22,6 +22,7 @@ func TestParseRef(t *testing.T) {
 		{"self.index", cluster.Ref{Field: "index"}},
 		{" self.task ", cluster.Ref{Field: "task"}},
 		{"self.ports.rpc", cluster.Ref{Field: "ports", Port: "rpc"}},
+		{"self.listen.rpc", cluster.Ref{Field: "listen", Port: "rpc"}},
 		{"pods.master[0].host", cluster.Ref{Pod: "master", Field: "host"}},
 		{"pods.worker-a[12].ports.web-ui", cluster.Ref{Pod: "worker-a", Index: 12, Field: "ports", Port: "web-ui"}},
 	} {
@@ -33,7 +34,7 @@ func TestParseRef(t *testing.T) {
 			t.Errorf("%q prints as %q and reads back as %+v, %t", c.text, got, back, ok)
 		}
 	}
-	for _, text := range []string{"", "self", "self.", "self.port.rpc", "self.ports.", "self.ports.RPC", "self.ports.a.b", "self.host.x",
+	for _, text := range []string{"", "self", "self.", "self.port.rpc", "self.ports.", "self.ports.RPC", "self.ports.a.b", "self.listen", "self.listen.", "pods.m[0].listen.rpc", "self.host.x",
 		"pods.master.host", "pods.master[].host", "pods.master[-1].host", "pods.master[x].host", "pods.master[0]host", "pods.master[0].hostname",
 		"pods.[0].host", "pods.Master[0].host", "pods.m[99999999999999999999].host", "pods.m[0].ports.", "options.x", "1+1",
 		"pods." + strings.Repeat("a", 64) + "[0].host"} {
@@ -95,6 +96,8 @@ func TestContainer_Strings(t *testing.T) {
 	c := cluster.Container{
 		Image: "i", Command: []string{"c0", "c1"}, Env: map[string]string{"B": "eb", "A": "ea"}, Scratch: []string{"/tmp"},
 		Files:     []cluster.File{{Path: "/f", Content: "content", Mode: 0o400}},
+		Artifacts: []cluster.Artifact{{Source: "a0", Path: "/a"}}, Rlimits: []cluster.Rlimit{{Name: "core"}},
+		Mounts: []cluster.HostMount{{Host: "/h", Path: "/m"}}, Volumes: []cluster.VolumeMount{{Volume: "v", Path: "/v"}},
 		Readiness: &cluster.Check{HTTP: &cluster.HTTPCheck{Port: "http", Path: "/p", Expect: "e"}, Interval: 5},
 		Health:    &cluster.Check{Command: []string{"h0"}, TCP: &cluster.TCPCheck{Port: "http"}},
 	}
@@ -106,16 +109,22 @@ func TestContainer_Strings(t *testing.T) {
 	want := cluster.Container{
 		Image: "i", Command: []string{"c0!", "c1!"}, Env: map[string]string{"B": "eb!", "A": "ea!"}, Scratch: []string{"/tmp"},
 		Files:     []cluster.File{{Path: "/f", Content: "content!", Mode: 0o400}},
+		Artifacts: []cluster.Artifact{{Source: "a0!", Path: "/a"}}, Rlimits: []cluster.Rlimit{{Name: "core"}},
+		Mounts: []cluster.HostMount{{Host: "/h", Path: "/m"}}, Volumes: []cluster.VolumeMount{{Volume: "v", Path: "/v"}},
 		Readiness: &cluster.Check{HTTP: &cluster.HTTPCheck{Port: "http", Path: "/p!", Expect: "e!"}, Interval: 5},
 		Health:    &cluster.Check{Command: []string{"h0!"}, TCP: &cluster.TCPCheck{Port: "http"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"c0", "c1", "ea", "eb", "content", "/p", "e", "h0"}, order); diff != "" {
+	if diff := cmp.Diff([]string{"c0", "c1", "ea", "eb", "content", "a0", "/p", "e", "h0"}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 	got.Command[0], got.Env["A"], got.Files[0].Content, got.Health.TCP.Port, got.Readiness.HTTP.Path = "x", "x", "x", "x", "x"
+	got.Artifacts[0].Source, got.Rlimits[0].Name, got.Mounts[0].Host, got.Volumes[0].Path = "x", "x", "x", "x"
+	if c.Artifacts[0].Source != "a0" || c.Rlimits[0].Name != "core" || c.Mounts[0].Host != "/h" || c.Volumes[0].Path != "/v" {
+		t.Errorf("the original changed: %+v", c)
+	}
 	if c.Command[0] != "c0" || c.Env["A"] != "ea" || c.Files[0].Content != "content" || c.Health.TCP.Port != "http" || c.Readiness.HTTP.Path != "/p" {
 		t.Errorf("the original changed: %+v", c)
 	}

@@ -13,21 +13,36 @@ const (
 // ServiceSpec is a long-running service as it is wanted: rendered, validated
 // and complete but for launch-time references (see Ref).
 type ServiceSpec struct {
-	ID        ServiceID  `json:"id"`
-	Package   string     `json:"package,omitempty"` // the package it came from
-	Version   string     `json:"version,omitempty"` // and its version
-	Role      Role       `json:"role,omitempty"`    // empty: DefaultRole
-	Pods      []PodSpec  `json:"pods"`
-	Deploy    []Phase    `json:"deploy,omitempty"` // empty: each pod in order, parallel
-	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	ID ServiceID `json:"id"`
+	// Priority decides who is placed first, and who may take whose place: -MaxPriority to MaxPriority.
+	Priority int `json:"priority,omitempty"`
+	// Preemptible lets services of a higher priority end instances of this one to get their place.
+	Preemptible bool       `json:"preemptible,omitempty"`
+	Package     string     `json:"package,omitempty"` // the package it came from
+	Version     string     `json:"version,omitempty"` // and its version
+	Role        Role       `json:"role,omitempty"`    // empty: DefaultRole
+	Pods        []PodSpec  `json:"pods"`
+	Deploy      []Phase    `json:"deploy,omitempty"` // empty: each pod in order, parallel
+	Endpoints   []Endpoint `json:"endpoints,omitempty"`
 }
 
 // PodSpec is a group of tasks that live on one agent together, Count times.
 type PodSpec struct {
-	Name   string         `json:"name"` // [a-z][a-z0-9-]{0,30}
-	Count  int            `json:"count"`
-	Unique bool           `json:"unique,omitempty"` // at most one instance of this pod on an agent
-	Tasks  []TaskTemplate `json:"tasks"`
+	Name   string `json:"name"` // [a-z][a-z0-9-]{0,30}
+	Count  int    `json:"count"`
+	Unique bool   `json:"unique,omitempty"` // at most one instance of this pod on an agent
+	// Placement is rules on the agents of its instances, all of which must hold.
+	Placement []Constraint `json:"placement,omitempty"`
+	// Gang launches all instances that are wanted at once, or none.
+	Gang bool `json:"gang,omitempty"`
+	// MinReady is how many instances stay ready when others are ended of our own
+	// will, in a drain or an update; 0: a drain moves one at a time, an update goes
+	// as its phase says.
+	MinReady int `json:"min_ready,omitempty"`
+	// Network gives each instance a network namespace of its own, named after a
+	// network of the agents; empty: the agent's network.
+	Network string         `json:"network,omitempty"`
+	Tasks   []TaskTemplate `json:"tasks"`
 }
 
 // TaskTemplate is a task of a pod before it has a place. Strings of its
@@ -44,6 +59,8 @@ type TaskTemplate struct {
 type PortSpec struct {
 	Name string `json:"name"`           // [a-z][a-z0-9-]{0,30}, unique in the pod
 	Port uint16 `json:"port,omitempty"` // 0: any that is offered
+	// Listen is the port in the pod's own network; 0: the same as on the host.
+	Listen uint16 `json:"listen,omitempty"`
 }
 
 // Container says what runs.
@@ -58,6 +75,7 @@ type Container struct {
 	Artifacts []Artifact        `json:"artifacts,omitempty"` // fetched before the start and mounted read-only
 	Rlimits   []Rlimit          `json:"rlimits,omitempty"`
 	Mounts    []HostMount       `json:"mounts,omitempty"`    // directories of the machine; refused unless the agent's configuration allows them
+	Volumes   []VolumeMount     `json:"volumes,omitempty"`   // where persistent volumes of the task, or of its group, are seen
 	ReadOnly  bool              `json:"read_only,omitempty"` // its root file system cannot be written
 	CPUQuota  bool              `json:"cpu_quota,omitempty"` // its CPUs are a ceiling, not only a weight
 	Readiness *Check            `json:"readiness,omitempty"`
@@ -103,6 +121,18 @@ type HostMount struct {
 	Path     string `json:"path"` // absolute path in the container
 	Writable bool   `json:"writable,omitempty"`
 }
+
+// VolumeMount is a persistent volume in a container. A volume that no mount
+// names is seen at its own Path below SandboxPath.
+type VolumeMount struct {
+	Volume   string `json:"volume"` // its id; held by the task or another one of its group
+	Path     string `json:"path"`   // absolute path in the container
+	ReadOnly bool   `json:"read_only,omitempty"`
+}
+
+// SandboxPath is where paths that are relative to a sandbox lie in a container,
+// as Mesos has it (MESOS_SANDBOX).
+const SandboxPath = "/mnt/mesos/sandbox"
 
 // Check asks whether a task is ready or healthy; exactly one of HTTP, TCP and
 // Command is set. The agent performs it.

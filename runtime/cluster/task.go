@@ -72,21 +72,27 @@ const (
 
 // TaskSpec is a task as it is launched: everything is settled, no reference is open.
 type TaskSpec struct {
-	ID         TaskID            `json:"id"`
-	Name       string            `json:"name"` // "spark.worker-0.worker"
-	Framework  FrameworkID       `json:"framework"`
-	Role       Role              `json:"role"`
-	Service    ServiceID         `json:"service,omitempty"`
-	Run        RunID             `json:"run,omitempty"` // set for an action's task
-	Pod        string            `json:"pod,omitempty"`
-	Index      int               `json:"index"`
-	Task       string            `json:"task"`           // name inside the pod
-	Goal       Goal              `json:"goal"`           // what its ending means
+	ID        TaskID      `json:"id"`
+	Name      string      `json:"name"` // "spark.worker-0.worker"
+	Framework FrameworkID `json:"framework"`
+	Role      Role        `json:"role"`
+	Service   ServiceID   `json:"service,omitempty"`
+	Run       RunID       `json:"run,omitempty"` // set for an action's task
+	Pod       string      `json:"pod,omitempty"`
+	Index     int         `json:"index"`
+	Task      string      `json:"task"` // name inside the pod
+	Goal      Goal        `json:"goal"` // what its ending means
+	// Group names the tasks that are launched, all or none, in one acceptance and
+	// share a network namespace and each other's volumes; empty: it is alone.
+	Group string `json:"group,omitempty"`
+	// Network is what the tasks of the group share; nil: the agent's own network.
+	Network    *Network          `json:"network,omitempty"`
 	Hash       string            `json:"hash,omitempty"` // of the template it was made from: differs when the spec changed
 	Container  Container         `json:"container"`
 	Resources  Resources         `json:"resources"`            // all it gets, with the concrete ports
 	Reserved   Reserves          `json:"reserved,omitempty"`   // the part of Resources that is out of reservations, with its volumes
 	Ports      map[string]uint16 `json:"ports,omitempty"`      // port name -> host port
+	Listen     map[string]uint16 `json:"listen,omitempty"`     // port name -> port in the group's own network; empty: those of Ports
 	Generation int64             `json:"generation,omitempty"` // of the service spec that launched it
 }
 

@@ -114,7 +114,10 @@ func parseCommon(name, value string) (Resources, error) {
 	if m/1000 > MaxAmount/mebi {
 		return Resources{}, fmt.Errorf("%s MiB are more than any machine has", value)
 	}
-	bytes := m * mebi / 1000
+	bytes := (m*mebi + 500) / 1000
+	if bytes > MaxAmount {
+		return Resources{}, fmt.Errorf("%s MiB are more than any machine has", value)
+	}
 	if name == "mem" {
 		return Resources{Mem: bytes}, nil
 	}
@@ -204,5 +207,6 @@ func (r Resources) Text() string {
 	return strings.Join(parts, ";")
 }
 
-// mebis is bytes in thousandths of a MiB.
-func mebis(b int64) int64 { return b/mebi*1000 + b%mebi*1000/mebi }
+// mebis is bytes in thousandths of a MiB, rounded as they are read: what is
+// written comes back the same.
+func mebis(b int64) int64 { return b/mebi*1000 + (b%mebi*1000+mebi/2)/mebi }

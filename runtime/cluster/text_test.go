@@ -34,7 +34,7 @@ func TestParseResources(t *testing.T) {
 // FuzzParseResources reads arbitrary texts: what is taken is valid, and its own
 // text gives the same again.
 func FuzzParseResources(f *testing.F) {
-	for _, s := range []string{"cpus:24;mem:24576;disk:409600;ports:[21000-24000,30000-34000];bugs(role):{a,b}", "gpus:1;x:[1-2];y:0.001", "cpus(a/b):1;cpus(a):2", "mem:0.0001", "cpus:NaN", ";;"} {
+	for _, s := range []string{"cpus:24;mem:24576;disk:409600;ports:[21000-24000,30000-34000];bugs(role):{a,b}", "gpus:1;x:[1-2];y:0.001", "cpus(a/b):1;cpus(a):2", "mem:0.0001", "mem:.1", "cpus:NaN", ";;"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

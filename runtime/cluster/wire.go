@@ -1,7 +1,7 @@
 package cluster
 
 // The messages between an agent and its master, as JSON over HTTP with mutual
-// TLS. The agent calls the master and never the other way about, but for logs:
+// TLS. The agent calls the master and never the other way about, but for logs and exec:
 //
 //	POST PathSession    body Hello; the reply is 200 and a stream of
 //	                    newline-delimited Orders that lasts until either side
@@ -24,6 +24,13 @@ type Hello struct {
 	Agent Agent        `json:"agent"`
 	Tasks []TaskReport `json:"tasks"`
 	Boot  string       `json:"boot"` // the kernel's boot id: another one means the tasks of before are gone
+	// Life names the agent's memory, Attempt counts the Hellos made from it: a
+	// Hello with a lower Attempt of the same Life is older than what came before
+	// and says nothing. Attempt 0: not counted.
+	Life    string `json:"life,omitempty"`
+	Attempt int64  `json:"attempt,omitempty"`
+	// Volumes is what the agent has data of.
+	Volumes []VolumeName `json:"volumes,omitempty"`
 }
 
 // VolumeName names a volume on an agent.

@@ -28,9 +28,10 @@ type acceptance struct {
 	f    *Framework
 	desk desk
 	// What tasks before in the same acceptance name, so that none is there twice.
-	ids   map[cluster.TaskID]bool
-	runs  map[cluster.RunID]bool
-	slots map[string]bool
+	ids    map[cluster.TaskID]bool
+	runs   map[cluster.RunID]bool
+	slots  map[string]bool
+	groups map[string]bool // of tasks that are accepted
 	// The verdicts: why an operation or a task is refused, nil when it is not.
 	operations []error
 	tasks      []*refusal
@@ -56,7 +57,7 @@ func (s *State) acceptOffers(c AcceptOffers) {
 			return
 		}
 	}
-	x := &acceptance{c: c, f: f, ids: map[cluster.TaskID]bool{}, runs: map[cluster.RunID]bool{}, slots: map[string]bool{},
+	x := &acceptance{c: c, f: f, ids: map[cluster.TaskID]bool{}, runs: map[cluster.RunID]bool{}, slots: map[string]bool{}, groups: map[string]bool{},
 		operations: make([]error, len(c.Operations)), tasks: make([]*refusal, len(c.Tasks)), taken: make([]bool, len(c.Tasks))}
 	if all := s.refusedWhole(c, f); all != nil {
 		x.refuseAll(s, all)
@@ -87,13 +88,28 @@ func (x *acceptance) try(s *State) {
 			x.operations[i] = x.desk.operate(o)
 		}
 	}
+	groups := map[string][]int{}
 	for i, t := range x.c.Tasks {
-		if x.taken[i] = x.named(s, t); x.taken[i] {
-			continue
+		groups[t.Group] = append(groups[t.Group], i)
+	}
+	for i, t := range x.c.Tasks {
+		switch {
+		case t.Group == "":
+			x.tryTask(s, i)
+		case groups[t.Group][0] == i:
+			x.tryGroup(s, groups[t.Group])
 		}
-		if x.tasks[i] = x.refusedTask(s, t); x.tasks[i] == nil {
-			x.desk.left, x.desk.free = x.desk.left.Minus(t.Pool()), x.desk.free.Minus(t.Pool())
-		}
+	}
+}
+
+// tryTask decides on one task; an accepted one takes what it asks for.
+func (x *acceptance) tryTask(s *State, i int) {
+	t := x.c.Tasks[i]
+	if x.taken[i] = x.named(s, t); x.taken[i] {
+		return
+	}
+	if x.tasks[i] = x.refusedTask(s, t); x.tasks[i] == nil {
+		x.desk.left, x.desk.free = x.desk.left.Minus(t.Pool()), x.desk.free.Minus(t.Pool())
 	}
 }
 
@@ -114,12 +130,9 @@ func (x *acceptance) bindTogether() {
 			why = fmt.Sprintf("operation %d of the group: %v", i+1, err)
 		}
 	}
-	for i, t := range x.c.Tasks {
-		if (x.tasks[i] != nil || x.taken[i]) && why == "" {
-			why = fmt.Sprintf("task %q of the group: its id is taken or malformed", bounded(string(t.ID), maxTaskID))
-			if x.tasks[i] != nil {
-				why = fmt.Sprintf("task %q of the group: %s", t.ID, x.tasks[i].message)
-			}
+	for i := range x.c.Tasks {
+		if why == "" {
+			why = x.whyNot(i)
 		}
 	}
 	if why == "" {
@@ -135,6 +148,17 @@ func (x *acceptance) bindTogether() {
 			x.tasks[i] = &refusal{cluster.TaskDropped, cluster.ReasonGroupInvalid, why}
 		}
 	}
+}
+
+// whyNot says that a task is refused, and why; empty when it is not.
+func (x *acceptance) whyNot(i int) string {
+	switch {
+	case x.tasks[i] != nil:
+		return fmt.Sprintf("task %q of the group: %s", x.c.Tasks[i].ID, x.tasks[i].message)
+	case x.taken[i]:
+		return fmt.Sprintf("task %q of the group: its id is taken or malformed", bounded(string(x.c.Tasks[i].ID), maxTaskID))
+	}
+	return ""
 }
 
 // perform does what was decided.
@@ -201,6 +225,14 @@ func (x *acceptance) refusedTask(s *State, t cluster.TaskSpec) *refusal {
 	if no := x.malformed(t); no != nil {
 		return no
 	}
+	if t.Group == "" {
+		if err := invalidTogether(&t); err != nil {
+			return invalidTask("%v", err)
+		}
+		if no := x.refusedName(s, &t); no != nil {
+			return no
+		}
+	}
 	need := t.Pool()
 	if short := x.desk.left.Missing(need); short != nil {
 		return invalidTask("it does not fit into the offer: %s", short[0])
@@ -209,9 +241,10 @@ func (x *acceptance) refusedTask(s *State, t cluster.TaskSpec) *refusal {
 		return invalidOffer("agent %q has not that much left: %s", x.c.Agent, short[0])
 	}
 	if t.Run != "" {
-		return s.refusedRun(t)
-	}
-	if t.Service != "" {
+		if no := s.refusedRun(t); no != nil {
+			return no
+		}
+	} else if t.Service != "" {
 		if no := s.refusedService(t); no != nil {
 			return no
 		}
@@ -220,6 +253,9 @@ func (x *acceptance) refusedTask(s *State, t cluster.TaskSpec) *refusal {
 			return invalidOffer("a task of the same instance is there twice")
 		}
 		x.slots[slot] = true
+	}
+	if g := groupOf(&t); g != "" && t.Group == "" {
+		x.groups[g] = true
 	}
 	return nil
 }
@@ -254,6 +290,9 @@ func (x *acceptance) malformed(t cluster.TaskSpec) *refusal {
 	}
 	if short := cluster.Fits(need, t.Reserved.Flat()); short != nil {
 		return invalidTask("it takes more of reservations than its resources: %s", short[0])
+	}
+	if err := invalidListen(&t); err != nil {
+		return invalidTask("%v", err)
 	}
 	return nil
 }

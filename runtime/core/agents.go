@@ -11,7 +11,7 @@ import (
 func (s *State) registerAgent(c RegisterAgent) {
 	id := c.Agent.ID
 	where := Event{Agent: id}
-	if why := invalidAgent(c.Agent); why != "" {
+	if why := invalidRegistration(c); why != "" {
 		s.refuse(CodeInvalid, where, "agent %q: %s", id, why)
 		return
 	}
@@ -21,6 +21,11 @@ func (s *State) registerAgent(c RegisterAgent) {
 		for _, r := range c.Tasks {
 			s.dismiss(id, r)
 		}
+		return
+	}
+	attempt, why := attempted(old, c)
+	if why != "" {
+		s.refuse(CodeConflict, where, "agent %q: %s", id, why)
 		return
 	}
 	reserved, err := rebase(old, c.Agent)
@@ -40,26 +45,35 @@ func (s *State) registerAgent(c RegisterAgent) {
 		a.State = cluster.AgentActive
 	}
 	a.Info, a.Boot, a.Reserved, a.Since = c.Agent, c.Boot, reserved, s.v.at
+	a.Life, a.Attempt = c.Life, attempt
 	s.putAgent(old, a)
 	s.emit(Event{Kind: kind, Agent: id, State: string(a.State)})
 	s.reconcile(a, old, c.Tasks)
-	s.dismissVolumes(a, c.Volumes)
+	s.dismissVolumes(id, c.Volumes)
 }
 
 // dismissVolumes rids an agent of the data of volumes that are not there (any
 // more): whoever makes one of the same name must not see it.
-func (s *State) dismissVolumes(a *Agent, has []cluster.VolumeName) {
+func (s *State) dismissVolumes(id cluster.AgentID, has []cluster.VolumeName) {
+	old := s.v.Agent(id)
 	known := map[cluster.VolumeName]bool{}
-	for _, r := range a.Reserved {
+	for _, r := range old.Reserved {
 		for _, v := range r.Volumes {
 			known[cluster.VolumeName{Role: r.Stack.Role(), ID: v.ID}] = true
 		}
 	}
+	a := *old
+	a.Doomed = nil
 	for _, v := range has {
-		if !known[v] {
-			s.order(Effect{Agent: a.Info.ID, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: v.Role, Volume: v.ID}})
+		if known[v] {
+			continue
+		}
+		s.order(Effect{Agent: id, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: v.Role, Volume: v.ID}})
+		if len(a.Doomed) < MaxDoomed && !slices.Contains(a.Doomed, v) {
+			a.Doomed = append(a.Doomed, v)
 		}
 	}
+	s.putAgent(old, &a)
 }
 
 // reconcile brings what the master knows of an agent's tasks and what the agent
@@ -251,11 +265,32 @@ func (s *State) overfull(old *Agent, now cluster.Agent) string {
 	return ""
 }
 
-func invalidAgent(a cluster.Agent) string {
-	if !isLabel(string(a.ID), maxAgentID) {
-		return "its id is not 1 to 63 of a-z, 0-9 and -"
+// attempted gives the attempt to keep of an agent that registers, or says why
+// the registration is older than what came before. A late one would say that
+// tasks are not there which were launched after it was made. One without a
+// number is taken and leaves the number as it is.
+func attempted(old *Agent, c RegisterAgent) (attempt int64, late string) {
+	switch {
+	case old == nil || old.Life != c.Life:
+		return c.Attempt, ""
+	case c.Attempt == 0:
+		return old.Attempt, ""
+	case c.Attempt <= old.Attempt:
+		return 0, fmt.Sprintf("attempt %d to register is not after attempt %d, which came before", c.Attempt, old.Attempt)
 	}
-	if err := a.Validate(); err != nil {
+	return c.Attempt, ""
+}
+
+func invalidRegistration(c RegisterAgent) string {
+	switch {
+	case !isLabel(string(c.Agent.ID), maxAgentID):
+		return "its id is not 1 to 63 of a-z, 0-9 and -"
+	case len(c.Life) > maxLife || len(c.Boot) > maxLife:
+		return fmt.Sprintf("its life or its boot has over %d bytes", maxLife)
+	case c.Attempt < 0 || c.Life == "" && c.Attempt > 0:
+		return fmt.Sprintf("attempt %d is negative, or its life has no name", c.Attempt)
+	}
+	if err := c.Agent.Validate(); err != nil {
 		return err.Error()
 	}
 	return ""

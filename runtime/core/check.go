@@ -14,6 +14,7 @@ import (
 //     more of reservations than there is, and no volume twice;
 //   - a draining agent is drained exactly when it has no task; one that is gone
 //     has neither tasks nor reservations;
+//   - the active tasks of a group are on one agent, of one framework and in one network;
 //   - every active task is on a known agent and of a known framework;
 //   - a task is TASK_UNREACHABLE exactly as long as its agent is unreachable,
 //     and none is active on an agent that is gone;
@@ -60,6 +61,7 @@ type checker struct {
 	active    int
 	ended     int
 	inService int
+	inGroup   int
 	endedOf   int
 	endedRuns int
 	total     Usage
@@ -73,7 +75,7 @@ func (c *checker) task(t *cluster.Task) error {
 			return fmt.Errorf("the index by service has another record")
 		}
 	}
-	if n := len(t.History); n == 0 || n > cluster.MaxTaskHistory || t.History[n-1].State != t.Status.State {
+	if n := len(t.History); n == 0 || n > cluster.MaxTaskHistory || !sameStatus(t.History[n-1], t.Status) {
 		return fmt.Errorf("its history of %d does not end in %s", n, t.Status.State)
 	}
 	if !t.Active() {
@@ -93,11 +95,23 @@ func (c *checker) task(t *cluster.Task) error {
 	if c.v.Framework(t.Spec.Framework) == nil {
 		return fmt.Errorf("its framework %q is not there", t.Spec.Framework)
 	}
+	if err := c.group(t); err != nil {
+		return err
+	}
 	if err := c.hold(t); err != nil {
 		return err
 	}
 	return c.slot(t)
 }
+
+// sameStatus compares two reports.
+func sameStatus(a, b cluster.TaskStatus) bool {
+	same := equalOr(a.ExitCode, b.ExitCode) && equalOr(a.Healthy, b.Healthy)
+	a.ExitCode, a.Healthy, b.ExitCode, b.Healthy = nil, nil, nil, nil
+	return same && a == b
+}
+
+func equalOr[V comparable](a, b *V) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // hold adds up what an active task holds.
 func (c *checker) hold(t *cluster.Task) error {
@@ -174,6 +188,9 @@ func (c *checker) agent(a *Agent) error {
 	}
 	if over := a.shrunk(); over != a.Shrunk {
 		return fmt.Errorf("%s are allocated of %s; marked as shrunk: %t", a.Allocated, a.Info.Total, a.Shrunk)
+	}
+	if a.Attempt < 0 || len(a.Life) > maxLife || a.Life == "" && a.Attempt > 0 {
+		return fmt.Errorf("its attempt %d of life %q cannot be", a.Attempt, a.Life)
 	}
 	if a.State == cluster.AgentGone {
 		if len(a.Reserved) > 0 || a.Tasks > 0 {
@@ -259,6 +276,7 @@ func (c *checker) sizes() error {
 	}{
 		{"active tasks by agent", c.active, v.byAgent.n},
 		{"tasks by service", c.inService, v.byService.n},
+		{"active tasks by group", c.inGroup, v.byGroup.n},
 		{"ended tasks", c.ended, v.ended.n},
 		{"ended tasks by service", c.endedOf, v.endedOf.n},
 		{"ended runs", c.endedRuns, v.endedRuns.n},

@@ -20,6 +20,8 @@ type RegisterAgent struct {
 	Boot      string               `json:"boot,omitempty"`
 	Tasks     []cluster.TaskReport `json:"tasks,omitempty"`
 	Volumes   []cluster.VolumeName `json:"volumes,omitempty"` // what it has data of; those that are not the master's are destroyed
+	Life      string               `json:"life,omitempty"`    // as in cluster.Hello
+	Attempt   int64                `json:"attempt,omitempty"` // as in cluster.Hello: one that is not higher than the last of the same Life is refused
 	Principal string               `json:"principal,omitempty"`
 }
 
@@ -154,7 +156,10 @@ type UpdateTask struct {
 type KillTask struct {
 	Task cluster.TaskID `json:"task"`
 	// Grace is the time from TERM to KILL; 0: the task's own, or cluster.DefaultKillGrace.
-	Grace     cluster.Millis `json:"grace_ms,omitempty"`
+	Grace cluster.Millis `json:"grace_ms,omitempty"`
+	// Reason is why, when it is not a wish of its framework or of a person:
+	// cluster.ReasonPreempted; empty: none.
+	Reason    cluster.Reason `json:"reason,omitempty"`
 	Principal string         `json:"principal,omitempty"`
 }
 

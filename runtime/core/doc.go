@@ -12,6 +12,12 @@
 // agent; it is not logged, since it follows from the state (View.Pending) and
 // since agents register again after every break, which derives it anew.
 //
+// A registration says which tasks an agent holds, and what it does not name is
+// launched again or lost. One that was made before a later one of the same
+// memory (RegisterAgent.Life, Attempt) is refused: it knows nothing of what was
+// launched since. Tasks of one group (cluster.TaskSpec.Group) are launched
+// together in one acceptance, or none of them is.
+//
 // Readers get a View: an immutable snapshot that costs a few pointers to make,
 // because the tables share their chunks until one is written. A record handed
 // out by a View is never changed afterwards; a change replaces it.

@@ -78,13 +78,18 @@ func operated() []core.Command {
 	stateful := cluster.TaskSpec{ID: "db.1", Framework: "db", Role: "eng", Task: "main", Goal: cluster.GoalRunning, Container: cluster.Container{Image: "i"},
 		Resources: cluster.Resources{CPU: 1500, Disk: 1 << 30, GPUs: 1},
 		Reserved:  cluster.NewReserves(static, cluster.Reserved{Stack: operations("dba")[0].Stack, Resources: cluster.Resources{CPU: 1000}, Volumes: []cluster.Volume{*operations("dba")[1].Volume}})}
+	stateful.Group, stateful.Network = "db-0", &cluster.Network{Name: "bridge", Ports: []cluster.PortMapping{{Host: 31000, Container: 5432}}}
+	stateful.Ports, stateful.Listen, stateful.Resources.Ports = map[string]uint16{"sql": 31000}, map[string]uint16{"sql": 5432}, cluster.Port(31000)
+	stateful.Container.Volumes = []cluster.VolumeMount{{Volume: "v1", Path: "/var/lib/db"}}
+	placed := cluster.ServiceSpec{ID: "placed", Priority: -5, Preemptible: true, Pods: []cluster.PodSpec{{Name: "p", Count: 3, Gang: true, MinReady: 2, Network: "bridge",
+		Placement: []cluster.Constraint{{Attribute: "rack", Operator: cluster.OpGroupBy, Value: "3"}}, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalRunning)}}}}
 	return []core.Command{
 		core.PutQuota{Quotas: []cluster.Quota{{Role: "eng", Guarantee: cluster.Scalars{CPU: 1000}, Limit: &cluster.Scalars{CPU: 3000, Mem: cluster.Unlimited, Disk: 0, GPUs: cluster.Unlimited}}}, Principal: "admin"},
 		core.PutWeights{Weights: []core.Weight{{Role: "eng/web", Weight: 2500}}, Principal: "admin"},
-		core.RegisterAgent{Agent: rich, Boot: "b3"},
+		core.RegisterAgent{Agent: rich, Boot: "b3", Life: "m1", Attempt: 2, Volumes: []cluster.VolumeName{{Role: "eng", ID: "old"}}},
 		core.PutFramework{Framework: cluster.Framework{ID: "db", Principal: "dba", Roles: []cluster.Role{"eng"}, FailoverTimeout: 1,
 			Minimums: map[cluster.Role][]cluster.Resources{"eng": {{Disk: 1 << 30}}}}},
-		core.AcceptOffers{Framework: "db", Role: "eng", Agent: "a3", AllOrNone: true, Offered: cluster.Resources{CPU: 2000, Disk: 2 << 30},
+		core.AcceptOffers{Framework: "db", Role: "eng", Agent: "a3", AllOrNone: true, Offered: cluster.Resources{CPU: 2000, Disk: 2 << 30, Ports: cluster.Port(31000)},
 			OfferedReserved: cluster.NewReserves(static), Operations: operations("dba"), Tasks: []cluster.TaskSpec{stateful}},
 		core.OperateAgent{Agent: "a3", Principal: "admin", Operations: []cluster.Operation{{Kind: cluster.OpReserve, Resources: cluster.Resources{CPU: 100},
 			Stack: cluster.Stack{{Role: "ops", Principal: "admin"}}}}},
@@ -95,6 +100,8 @@ func operated() []core.Command {
 		core.ExpireDrain{Agent: "a3", Principal: "master"},
 		core.DisconnectFramework{Framework: "db"},
 		core.ExpireFramework{Framework: "db", Principal: "master"},
+		core.PutService{Spec: placed},
+		core.KillTask{Task: "db.1", Reason: cluster.ReasonPreempted, Principal: "services"},
 	}
 }
 
@@ -168,7 +175,7 @@ func TestDecode_refuses(t *testing.T) {
 	}
 }
 
-// TestOlderVersions reads what version 1 wrote.
+// TestOlderVersions reads what older versions wrote.
 func TestOlderVersions(t *testing.T) {
 	s := core.New()
 	for i, c := range ordinary()[:11] {
@@ -179,14 +186,22 @@ func TestOlderVersions(t *testing.T) {
 		}
 		s.Apply(at, back)
 	}
-	old := strings.Replace(string(s.Snapshot()), `"version":2`, `"version":1`, 1)
-	old = strings.Replace(old, ",\"quotas\":[],\"weights\":[]", "", 1)
-	if strings.Contains(old, "quotas") {
-		t.Fatalf("the snapshot has not the form of version 1: %s", old)
+	old, err := os.ReadFile("testdata/snapshot-2.json") // of the same commands, by a program of then
+	if err != nil {
+		t.Fatal(err)
 	}
-	back, err := core.Restore([]byte(old))
+	back, err := core.Restore(old)
 	if err != nil || back.Hash() != s.Hash() {
-		t.Fatalf("a snapshot of version 1 is restored to another state: %v", err)
+		t.Errorf("a snapshot of version 2 is restored to another state: %v", err)
+	}
+	older := strings.Replace(string(old), `"version":2`, `"version":1`, 1)
+	older = strings.Replace(older, ",\"quotas\":[],\"weights\":[]", "", 1)
+	if strings.Contains(older, "quotas") {
+		t.Fatalf("the snapshot has not the form of version 1: %s", older)
+	}
+	back, err = core.Restore([]byte(older))
+	if err != nil || back.Hash() != s.Hash() {
+		t.Errorf("a snapshot of version 1 is restored to another state: %v", err)
 	}
 }
 
@@ -198,7 +213,7 @@ func TestRestore_refuses(t *testing.T) {
 	good := string(s.Snapshot())
 	for _, c := range []struct{ name, data, want string }{
 		{"no JSON", "x", "invalid character"},
-		{"other version", strings.Replace(good, `"version":2`, `"version":9`, 1), "version 9"},
+		{"other version", strings.Replace(good, `"version":3`, `"version":9`, 1), "version 9"},
 		{"task without its agent", strings.Replace(good, `"agents":[{"info":{"id":"a1"`, `"agents":[{"info":{"id":"a7"`, 1), `on agent "a1", which is not in it`},
 		{"broken invariant", strings.Replace(good, `"state":"active"`, `"state":"unreachable"`, 1), "invariant"},
 	} {

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -106,11 +107,14 @@ func TestUpdateTask_boundsText(t *testing.T) {
 	apply(t, s, core.AcceptOffers{Framework: "services", Role: "*", Agent: "a1", Offered: cluster.Resources{CPU: 1}, Tasks: []cluster.TaskSpec{spec}})
 	for i := range 20 {
 		apply(t, s, core.UpdateTask{Status: cluster.TaskStatus{Task: "t2", Agent: "a1", State: cluster.TaskStarting,
-			UUID: fmt.Sprint(i), Message: strings.Repeat("ä", core.MaxMessage)}})
+			UUID: fmt.Sprint(i), Message: strings.Repeat("ä", core.MaxMessage), Reason: cluster.Reason(strings.Repeat("R", 1<<16))}})
 	}
 	task := s.View().Task("t2")
 	if n := len(task.Status.Message); n > core.MaxMessage {
 		t.Errorf("the message has %d bytes, the limit is %d", n, core.MaxMessage)
+	}
+	if n := len(task.Status.Reason); n > 63 {
+		t.Errorf("the reason has %d bytes", n)
 	}
 	if n := len(task.History); n != cluster.MaxTaskHistory {
 		t.Errorf("%d reports are kept, want %d", n, cluster.MaxTaskHistory)
@@ -118,6 +122,50 @@ func TestUpdateTask_boundsText(t *testing.T) {
 	_, effects := s.Apply(0, core.UpdateTask{Status: cluster.TaskStatus{Task: "t2", Agent: "a1", State: cluster.TaskRunning, UUID: strings.Repeat("u", 1000)}})
 	if got := s.View().Task("t2").Status.State; got != cluster.TaskStarting || len(effects) != 1 || len(effects[0].Order.UUID) > 100 {
 		t.Errorf("a report with a uuid of 1000 bytes: state %s, effects %+v", got, effects)
+	}
+}
+
+// TestHuge adds the largest amounts there are: no sum over them wraps around.
+func TestHuge(t *testing.T) {
+	s := small(t)
+	most := cluster.Resources{CPU: cluster.MaxAmount, Mem: cluster.MaxAmount, Disk: cluster.MaxAmount, GPUs: cluster.MaxAmount}
+	for _, more := range []int64{1, math.MaxInt64 - cluster.MaxAmount} {
+		over := most
+		over.CPU += more
+		events, _ := s.Apply(0, core.RegisterAgent{Agent: cluster.Agent{ID: "huge", Total: over}})
+		if r := core.Refused(events); r == nil || r.Code != core.CodeInvalid {
+			t.Errorf("an agent with %d cpus: %+v", over.CPU, events)
+		}
+		events, _ = s.Apply(0, core.AcceptOffers{Framework: "services", Role: "*", Agent: "a1", Offered: over})
+		if r := core.Refused(events); r == nil || r.Code != core.CodeInvalid {
+			t.Errorf("an offer of %d cpus: %+v", over.CPU, events)
+		}
+	}
+	agents := 0
+	for ; agents <= cluster.MaxAgents; agents++ {
+		events, _ := s.Apply(0, core.RegisterAgent{Agent: cluster.Agent{ID: cluster.AgentID(fmt.Sprintf("huge-%d", agents)), Total: most}})
+		if r := core.Refused(events); r != nil {
+			if r.Code != core.CodeConflict || !strings.Contains(r.Message, "more than can be counted") {
+				t.Errorf("refused as %+v", r)
+			}
+			break
+		}
+	}
+	if total := s.View().Total(); agents == 0 || agents > cluster.MaxAgents || total.CPU < cluster.MaxAmount {
+		t.Errorf("%d of the largest agents are taken, with %d cpus in all", agents, total.CPU)
+	}
+	huge := cluster.TaskSpec{Framework: "services", Role: "*", Task: "main", Container: cluster.Container{Image: "i"}, Resources: most}
+	c := core.AcceptOffers{Framework: "services", Role: "*", Agent: "huge-0", Offered: most}
+	for i := range 20 { // together they are more than an int64 holds
+		huge.ID = cluster.TaskID(fmt.Sprintf("t%d", i))
+		c.Tasks = append(c.Tasks, huge)
+	}
+	_, effects := s.Apply(0, c)
+	if len(effects) != 1 {
+		t.Errorf("%d of 20 tasks that each take the whole agent are launched", len(effects))
+	}
+	if err := core.Check(s); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -64,18 +65,22 @@ func bind(total cluster.Resources, all cluster.Reserves, o cluster.Operation) (c
 // desk is where the operations and tasks of one command are tried before any is
 // done: what the agent has and what is left of it.
 type desk struct {
-	total cluster.Resources
-	all   cluster.Reserves // of the agent
-	free  cluster.Pool     // of the agent
-	left  cluster.Pool     // of the offers
+	total  cluster.Resources
+	all    cluster.Reserves     // of the agent
+	doomed []cluster.VolumeName // of the agent, and those that operations before destroy
+	free   cluster.Pool         // of the agent
+	left   cluster.Pool         // of the offers
 }
 
 func newDesk(a *Agent, offered cluster.Pool) desk {
-	return desk{total: a.Info.Total, all: a.Reserved, free: a.FreePool(), left: offered}
+	return desk{total: a.Info.Total, all: a.Reserved, doomed: slices.Clip(a.Doomed), free: a.FreePool(), left: offered}
 }
 
 // operate does one operation on the desk, or leaves it as it is.
 func (d *desk) operate(o cluster.Operation) error {
+	if o.Kind == cluster.OpCreate && slices.Contains(d.doomed, nameOf(o)) {
+		return fmt.Errorf("a volume %q of role %q was destroyed, and the agent has not registered since: take another id", o.Volume.ID, o.Stack.Role())
+	}
 	all, err := bind(d.total, d.all, o)
 	if err != nil {
 		return err
@@ -89,7 +94,15 @@ func (d *desk) operate(o cluster.Operation) error {
 		return fmt.Errorf("out of what the agent has left: %w", err)
 	}
 	d.all, d.left, d.free = all, left, free
+	if o.Kind == cluster.OpDestroy {
+		d.doomed = append(d.doomed, nameOf(o))
+	}
 	return nil
+}
+
+// nameOf is the name of an operation's volume.
+func nameOf(o cluster.Operation) cluster.VolumeName {
+	return cluster.VolumeName{Role: o.Stack.Role(), ID: o.Volume.ID}
 }
 
 // operateAgent does an operator's operations, all or none, with what no task holds.
@@ -136,8 +149,24 @@ func (s *State) operated(agent cluster.AgentID, f cluster.FrameworkID, o cluster
 	}
 	s.emit(e)
 	if o.Kind == cluster.OpDestroy {
+		s.doom(agent, nameOf(o))
 		s.order(Effect{Agent: agent, Order: cluster.Order{Kind: cluster.OrderDestroy, Role: o.Stack.Role(), Volume: o.Volume.ID}})
 	}
+}
+
+// doom remembers that an agent is to destroy a volume.
+func (s *State) doom(agent cluster.AgentID, v cluster.VolumeName) {
+	old := s.v.Agent(agent)
+	if slices.Contains(old.Doomed, v) {
+		return
+	}
+	a := *old
+	keep := old.Doomed
+	if len(keep) >= MaxDoomed {
+		keep = keep[len(keep)-MaxDoomed+1:]
+	}
+	a.Doomed = append(slices.Clone(keep), v)
+	s.putAgent(old, &a)
 }
 
 // rebase gives the reservations of an agent that registers. When it does so

@@ -68,6 +68,7 @@ func (d drawer) command() core.Command {
 			}
 			c.Tasks = append(c.Tasks, t)
 		}
+		d.group(c.Tasks)
 		return c
 	case "update":
 		st := d.status(d.task())
@@ -77,7 +78,8 @@ func (d drawer) command() core.Command {
 		}
 		return core.UpdateTask{Status: st}
 	case "kill":
-		return core.KillTask{Task: d.task(), Grace: cluster.Millis(rapid.IntRange(-1, 2).Draw(d.T, "grace"))}
+		return core.KillTask{Task: d.task(), Grace: cluster.Millis(rapid.IntRange(-1, 2).Draw(d.T, "grace")),
+			Reason: pick[cluster.Reason](d, "kill reason", "", "", cluster.ReasonPreempted, cluster.ReasonLimit)}
 	case "service":
 		return core.PutService{Spec: cluster.ServiceSpec{ID: service, Pods: []cluster.PodSpec{
 			{Name: "p", Count: rapid.IntRange(0, 3).Draw(d.T, "count"), Tasks: []cluster.TaskTemplate{template("main", cluster.GoalOnce)}}}}}
@@ -91,6 +93,32 @@ func (d drawer) command() core.Command {
 		return core.CancelRun{Run: run}
 	}
 	return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish)}}
+}
+
+// group puts tasks into groups and networks.
+func (d drawer) group(tasks []cluster.TaskSpec) {
+	if len(tasks) == 0 || !d.oneIn(2, "groups") {
+		return
+	}
+	network := pick(d, "network", nil, nil, &cluster.Network{Name: "bridge"}, &cluster.Network{Name: "cni"})
+	if network != nil {
+		ports := cluster.Ports(nil)
+		for _, t := range tasks {
+			ports = ports.Union(t.Resources.Ports)
+		}
+		for i, r := range ports {
+			network.Ports = append(network.Ports, cluster.PortMapping{Host: r.Lo, Container: uint16(80 + i)})
+		}
+	}
+	for i := range tasks {
+		tasks[i].Group, tasks[i].Network = pick(d, "group", "g1", "g1", "g1", "g2", "t1", "", "G"), network
+		if d.oneIn(10, "other network") {
+			tasks[i].Network = &cluster.Network{Name: "other"}
+		}
+		if d.oneIn(5, "mount") {
+			tasks[i].Container.Volumes = []cluster.VolumeMount{{Volume: pick(d, "volume", "v1", "v2"), Path: "/data"}}
+		}
+	}
 }
 
 // operator is what an operator can ask for.
@@ -173,6 +201,9 @@ func (d drawer) register(agent cluster.AgentID) core.Command {
 	if n := rapid.Int64Range(0, 3).Draw(d.T, "static"); n > 0 {
 		c.Agent.Reserved = cluster.NewReserves(cluster.Reserved{Stack: cluster.Stack{{Role: "eng", Static: true}}, Resources: cluster.Resources{CPU: n * 400, Disk: 50}})
 	}
+	if a := d.view.Agent(agent); a != nil && d.oneIn(2, "counts") {
+		c.Life, c.Attempt = pick(d, "life", "m1", "m1", "m2", a.Life), a.Attempt+rapid.Int64Range(-1, 2).Draw(d.T, "attempt")
+	}
 	report := func(id cluster.TaskID) {
 		c.Tasks = append(c.Tasks, cluster.TaskReport{Spec: cluster.TaskSpec{ID: id}, Status: d.status(id)})
 	}
@@ -253,6 +284,7 @@ func TestApply_properties(t *testing.T) {
 				r.Fatalf("after %s: %v", c.Kind(), err)
 			}
 			checkStep(r, before, s.View(), events, effects)
+			checkGroups(r, before, s.View(), c)
 			if rapid.IntRange(0, 19).Draw(r, "keep") == 0 {
 				kept, keptHash, snapshot = s.View(), s.Hash(), s.Snapshot()
 			}
@@ -306,6 +338,33 @@ func checkAgent(r *rapid.T, before, after *core.Agent) {
 	}
 }
 
+// checkGroups verifies that of each group of an acceptance all tasks were
+// launched, or none, and only where no such group was active.
+func checkGroups(r *rapid.T, before, after *core.View, c core.Command) {
+	accept, ok := c.(core.AcceptOffers)
+	if !ok {
+		return
+	}
+	members, launched := map[string]int{}, map[string]int{}
+	for _, t := range accept.Tasks {
+		members[t.Group]++
+		if n := after.Task(t.ID); before.Task(t.ID) == nil && n != nil && n.Active() {
+			launched[t.Group]++
+		}
+	}
+	for _, g := range sorted(members) {
+		if g == "" || launched[g] == 0 {
+			continue
+		}
+		if launched[g] != members[g] {
+			r.Fatalf("%d of the %d tasks of group %s are launched", launched[g], members[g], g)
+		}
+		for t := range before.GroupTasks(g) {
+			r.Fatalf("group %s is launched while %s of such a group is active", g, t.Spec.ID)
+		}
+	}
+}
+
 // checkStep verifies what must be so of one Apply.
 func checkStep(r *rapid.T, before, after *core.View, events []core.Event, effects []core.Effect) {
 	for t := range before.Tasks() {
@@ -318,6 +377,9 @@ func checkStep(r *rapid.T, before, after *core.View, events []core.Event, effect
 	}
 	for id := range map[cluster.AgentID]bool{"a1": true, "a2": true, "a3": true} {
 		checkAgent(r, before.Agent(id), after.Agent(id))
+		if b, a := before.Agent(id), after.Agent(id); b != nil && b.Life == a.Life && b.Attempt > a.Attempt {
+			r.Fatalf("agent %s: attempt %d of life %s came after attempt %d", id, a.Attempt, a.Life, b.Attempt)
+		}
 	}
 	if core.Refused(events) != nil && len(events) == 1 {
 		for _, e := range effects {

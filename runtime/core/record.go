@@ -10,19 +10,26 @@ import (
 type Agent struct {
 	Info       cluster.Agent      `json:"info"`
 	State      cluster.AgentState `json:"state"`
-	Boot       string             `json:"boot,omitempty"`  // the kernel's boot id at its last registration
-	Registered cluster.Time       `json:"registered"`      // first registration
-	Since      cluster.Time       `json:"since"`           // since when it is in State; a re-registration counts
-	Allocated  cluster.Resources  `json:"allocated"`       // what its active tasks hold
-	Tasks      int                `json:"tasks,omitempty"` // how many tasks are active on it
+	Boot       string             `json:"boot,omitempty"`    // the kernel's boot id at its last registration
+	Life       string             `json:"life,omitempty"`    // of its memory at its last registration (cluster.Hello)
+	Attempt    int64              `json:"attempt,omitempty"` // the highest of that Life; an older registration says nothing
+	Registered cluster.Time       `json:"registered"`        // first registration
+	Since      cluster.Time       `json:"since"`             // since when it is in State; a re-registration counts
+	Allocated  cluster.Resources  `json:"allocated"`         // what its active tasks hold
+	Tasks      int                `json:"tasks,omitempty"`   // how many tasks are active on it
 	// Shrunk is set while its tasks hold, and reservations keep, more than it
 	// has, which happens when it registers again with less. It gets no offer
 	// until it fits again.
 	Shrunk bool `json:"shrunk,omitempty"`
 	// Reserved is all that is reserved on it: the static reservations it
 	// registered with, as operations changed them, and the dynamic ones.
-	Reserved    cluster.Reserves        `json:"reserved,omitempty"`
-	Held        cluster.Reserves        `json:"held,omitempty"`        // the part of Reserved that its active tasks hold
+	Reserved cluster.Reserves `json:"reserved,omitempty"`
+	Held     cluster.Reserves `json:"held,omitempty"` // the part of Reserved that its active tasks hold
+	// Doomed is the volumes that were destroyed since it last registered, at most
+	// MaxDoomed. Whether it has heard of that is not known until it registers
+	// again: no volume of such a name is made meanwhile, or it could show what the
+	// one before held.
+	Doomed      []cluster.VolumeName    `json:"doomed,omitempty"`
 	Deactivated bool                    `json:"deactivated,omitempty"` // an operator wants no more tasks on it
 	Drain       *Drain                  `json:"drain,omitempty"`       // it is being emptied, or is empty; nil: neither
 	Maintenance *cluster.Unavailability `json:"maintenance,omitempty"` // when it is planned to be away
@@ -168,6 +175,8 @@ const (
 	// failures to be forgotten. Were they forgotten at once, a task without a
 	// readiness check that crashes at its start would never be held back.
 	StableAfter cluster.Millis = 60_000
+	// MaxDoomed is how many destroyed volumes of an agent are remembered.
+	MaxDoomed = 1024
 	// MaxEndedPerService is how many ended tasks of one service are kept.
 	MaxEndedPerService = 20
 	// MaxEnded is how many ended tasks are kept in all.

@@ -136,7 +136,7 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 	case "update":
 		return update(d, agent, task)
 	case "kill":
-		return core.KillTask{Task: task, Grace: cluster.Millis(number(d, "grace", 0))}
+		return core.KillTask{Task: task, Grace: cluster.Millis(number(d, "grace", 0)), Reason: cluster.Reason(text(d, "reason", ""))}
 	case "service":
 		return put(d, service)
 	case "remove-service":
@@ -153,7 +153,7 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 }
 
 func register(d *datadriven.TestData, agent cluster.AgentID) core.Command {
-	c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
+	c := core.RegisterAgent{Boot: text(d, "boot", "b1"), Life: text(d, "life", ""), Attempt: number(d, "attempt", 0), Agent: cluster.Agent{ID: agent, Host: "10.0.0." + strings.TrimLeft(string(agent), "a"),
 		Total: cluster.Resources{CPU: number(d, "cpus", 4000), Mem: number(d, "mem", 1024), Ports: ports(text(d, "ports", "31000-31009"))}}}
 	for _, v := range list(d, "volumes") { // role:id
 		role, id, _ := strings.Cut(v, ":")
@@ -236,7 +236,7 @@ func put(d *datadriven.TestData, service cluster.ServiceID) core.Command {
 	return c
 }
 
-// spec reads a task to accept: "id cpus=100 service=s pod=p index=0 run=r ports=31000,31001 image=".
+// spec reads a task to accept: "id cpus=100 service=s pod=p index=0 run=r ports=31000,31001 image= group=g".
 func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line string) cluster.TaskSpec {
 	t.Helper()
 	words := strings.Fields(line)
@@ -266,6 +266,16 @@ func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line s
 		case "volume": // stack=id:size
 			st, of, _ := strings.Cut(v, "=")
 			s.Reserved = s.Reserved.Plus(cluster.Reserves{{Stack: stack(st, "dba"), Volumes: []cluster.Volume{*volume(of, "dba")}}})
+		case "group":
+			s.Group = v
+		case "network":
+			s.Network = network(v)
+		case "listen": // port name=port
+			name, of, _ := strings.Cut(v, "=")
+			s.Listen = map[string]uint16{name: uint16(amountOf(of))}
+		case "mount": // volume:path
+			id, at, _ := strings.Cut(v, ":")
+			s.Container.Volumes = append(s.Container.Volumes, cluster.VolumeMount{Volume: id, Path: at})
 		case "goal":
 			s.Goal = cluster.Goal(v)
 		case "image":
@@ -284,6 +294,23 @@ func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line s
 		}
 	}
 	return s
+}
+
+// network reads "name,host:container,…".
+func network(s string) *cluster.Network {
+	parts := strings.Split(s, ",")
+	n := &cluster.Network{Name: parts[0]}
+	for _, p := range parts[1:] {
+		host, port, _ := strings.Cut(p, ":")
+		n.Ports = append(n.Ports, cluster.PortMapping{Host: uint16(amountOf(host)), Container: uint16(amountOf(port))})
+	}
+	return n
+}
+
+// amountOf reads a small number; anything else is 0.
+func amountOf(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }
 
 // operation reads "RESERVE stack amount", "UNRESERVE stack amount",

@@ -89,6 +89,9 @@ func invalidService(c PutService) string {
 	if sp.Role != "" && !cluster.ValidRole(sp.Role) {
 		return fmt.Sprintf("role %q is malformed", sp.Role)
 	}
+	if err := cluster.ValidatePriority(sp.Priority); err != nil {
+		return err.Error()
+	}
 	if c.Installation != nil && c.Installation.ID != sp.ID {
 		return fmt.Sprintf("its installation is for %q", c.Installation.ID)
 	}
@@ -104,6 +107,9 @@ func invalidService(c PutService) string {
 		pods[p.Name], count = true, count+p.Count
 		if why := invalidTasks(p); why != "" {
 			return fmt.Sprintf("pod %q: %s", p.Name, why)
+		}
+		if err := p.ValidateRules(); err != nil {
+			return fmt.Sprintf("pod %q: %v", p.Name, err)
 		}
 	}
 	for _, ph := range sp.Deploy {

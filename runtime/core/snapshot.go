@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,8 +14,9 @@ import (
 
 // SnapshotVersion is the version of the form that Snapshot writes. Restore
 // reads it and all before it: a snapshot is a short cut, the log before it is
-// gone. Version 2 came with quotas and weights.
-const SnapshotVersion = 2
+// gone. Version 2 came with quotas and weights; since version 3 the last report
+// of a task's history, which is its status, is not written twice.
+const SnapshotVersion = 3
 
 // image is the form of a snapshot. What the indexes hold is not in it.
 type image struct {
@@ -39,9 +41,9 @@ type instanceImage struct {
 // Snapshot gives the whole state as bytes for Restore. It works on a View, so
 // that it can be made while the State goes on.
 func (v *View) Snapshot() []byte {
-	var b jsonBuffer
-	v.write(&b)
-	return b
+	var p pieces
+	v.write(&p)
+	return bytes.Join(p, nil)
 }
 
 // Snapshot gives the whole state as bytes for Restore.
@@ -57,9 +59,21 @@ func (v *View) Hash() string {
 // Hash is a digest of the whole state: equal for equal states.
 func (s *State) Hash() string { return s.v.Hash() }
 
-type jsonBuffer []byte
+// pieces is a buffer that never moves what it has: growing one of fifty megabytes
+// step by step costs as much as encoding them.
+type pieces [][]byte
 
-func (b *jsonBuffer) Write(p []byte) (int, error) { *b = append(*b, p...); return len(p), nil }
+const pieceSize = 1 << 20
+
+func (p *pieces) Write(data []byte) (int, error) {
+	n := len(*p) - 1
+	if n < 0 || len((*p)[n])+len(data) > cap((*p)[n]) {
+		*p = append(*p, make([]byte, 0, max(pieceSize, len(data))))
+		n++
+	}
+	(*p)[n] = append((*p)[n], data...)
+	return len(data), nil
+}
 
 // write streams the image record by record: with a hundred thousand tasks it
 // must not exist twice.
@@ -90,7 +104,15 @@ func (v *View) write(w io.Writer) {
 		}
 	})
 	list(text, put, "runs", v.runs.values())
-	list(text, put, "tasks", v.tasks.values())
+	list(text, put, "tasks", func(yield func(*cluster.Task) bool) {
+		for t := range v.tasks.values() {
+			short := *t
+			short.History = t.History[:len(t.History)-1]
+			if !yield(&short) {
+				return
+			}
+		}
+	})
 	list(text, put, "quotas", v.quotas.values())
 	list(text, put, "weights", v.weights.values())
 	text("}\n")
@@ -150,6 +172,10 @@ func Restore(data []byte) (*State, error) {
 	for _, t := range im.Tasks {
 		if t.Active() && s.v.Agent(t.Agent) == nil {
 			return nil, fmt.Errorf("snapshot: task %q is on agent %q, which is not in it", t.Spec.ID, t.Agent)
+		}
+		if im.Version >= 3 {
+			t.History = append(make([]cluster.TaskStatus, 0, len(t.History)+1), t.History...)
+			t.History = append(t.History, t.Status)
 		}
 		s.putTask(nil, t)
 	}

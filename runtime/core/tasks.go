@@ -93,6 +93,7 @@ func older(a, b cluster.TaskStatus) bool {
 // the new record.
 func (s *State) setStatus(old *cluster.Task, st cluster.TaskStatus) *cluster.Task {
 	st.Message = bounded(st.Message, MaxMessage)
+	st.Reason = cluster.Reason(bounded(string(st.Reason), maxName))
 	st.Ready = st.Ready && st.State == cluster.TaskRunning
 	t := *old
 	t.Status = st
@@ -103,7 +104,8 @@ func (s *State) setStatus(old *cluster.Task, st cluster.TaskStatus) *cluster.Tas
 	}
 	if st.State.Terminal() {
 		t.Ended = s.v.at
-		if st.State == cluster.TaskKilled && st.Reason == "" {
+		if preempted := t.KillReason == cluster.ReasonPreempted; st.State == cluster.TaskKilled && (st.Reason == "" || preempted) ||
+			st.State == cluster.TaskFailed && st.Reason == "" && preempted { // a program can answer TERM with an error
 			t.Status.Reason = t.KillReason
 			t.History[len(t.History)-1] = t.Status
 		}
@@ -140,8 +142,10 @@ func (s *State) killTask(c KillTask) {
 		s.refuse(CodeConflict, where, "task %q has ended", c.Task)
 	case c.Grace < 0:
 		s.refuse(CodeInvalid, where, "task %q: grace of %d ms is negative", c.Task, c.Grace)
+	case c.Reason != "" && c.Reason != cluster.ReasonPreempted:
+		s.refuse(CodeInvalid, where, "task %q: reason %q of a kill is not %s", c.Task, bounded(string(c.Reason), maxName), cluster.ReasonPreempted)
 	default:
-		s.markKilling(t, s.cappedGrace(t, c.Grace), "")
+		s.markKilling(t, s.cappedGrace(t, c.Grace), c.Reason)
 	}
 }
 
@@ -187,7 +191,11 @@ func (s *State) putTask(old, t *cluster.Task) {
 	if t.Spec.Service != "" {
 		s.v.byService.put(key(string(t.Spec.Service), id), t)
 	}
+	group := groupOf(&t.Spec)
 	if t.Active() {
+		if group != "" {
+			s.v.byGroup.put(key(group, id), t)
+		}
 		s.v.byAgent.put(key(string(t.Agent), id), t)
 		if old == nil {
 			s.allocate(t, 1)
@@ -199,6 +207,9 @@ func (s *State) putTask(old, t *cluster.Task) {
 		s.v.endedOf.put(key(string(t.Spec.Service), endedKey(t.Ended, id)), t)
 	}
 	if old != nil && old.Active() {
+		if group != "" {
+			s.v.byGroup.drop(key(group, id))
+		}
 		s.v.byAgent.drop(key(string(t.Agent), id))
 		s.allocate(t, -1)
 	}

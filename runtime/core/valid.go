@@ -7,6 +7,7 @@ const (
 	maxTaskID  = 200
 	maxName    = 63
 	maxUUID    = 64
+	maxLife    = 255 // also of a boot id
 )
 
 // isLabel reports whether s is 1 to limit bytes of a-z, 0-9 and -.

@@ -16,6 +16,7 @@ type View struct {
 	tasks      table[*cluster.Task]  // by task
 	byAgent    table[*cluster.Task]  // active tasks, by agent and task
 	byService  table[*cluster.Task]  // by service and task
+	byGroup    table[*cluster.Task]  // active tasks that are in a group, by group and task
 	ended      table[*cluster.Task]  // ended tasks, by time of ending and task
 	endedOf    table[*cluster.Task]  // the same of one service: by service, time of ending and task
 	services   table[*Service]       // by service
@@ -161,7 +162,7 @@ func (v *View) freeze() *View {
 	return &View{
 		index: v.index, at: v.at, total: v.total,
 		agents: v.agents.freeze(), frameworks: v.frameworks.freeze(), tasks: v.tasks.freeze(),
-		byAgent: v.byAgent.freeze(), byService: v.byService.freeze(), ended: v.ended.freeze(), endedOf: v.endedOf.freeze(),
+		byAgent: v.byAgent.freeze(), byService: v.byService.freeze(), byGroup: v.byGroup.freeze(), ended: v.ended.freeze(), endedOf: v.endedOf.freeze(),
 		services: v.services.freeze(), instances: v.instances.freeze(),
 		runs: v.runs.freeze(), endedRuns: v.endedRuns.freeze(), usage: v.usage.freeze(),
 		quotas: v.quotas.freeze(), weights: v.weights.freeze(),

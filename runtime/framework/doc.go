@@ -15,7 +15,11 @@
 // Offers are promises until their deadline. An Accept uses offers of one agent
 // under one role; the tasks that it cannot launch are heard of as updates, as
 // all that happens to tasks is. An update with a UUID comes again until it is
-// acknowledged, in this session or a later one: the same one can come twice.
+// acknowledged, in this session or a later one: the same one can come twice. A
+// session of a framework that was away, or whose master was restarted, begins
+// with how all of its tasks stand, and with how those ended that are still
+// recorded, but for what it acknowledged to this master. A framework that
+// acknowledges nothing hears of no more tasks when it is behind with many.
 // A task's updates come in order, the next one after the acknowledgement of the
 // one before.
 //

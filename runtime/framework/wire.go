@@ -109,7 +109,9 @@ type Call struct {
 // Service, Run, Pod and Generation must be: they are the built-in frameworks'.
 // Tasks are tried in order, those that cannot be launched are heard of as
 // updates: TASK_ERROR where the task is at fault, TASK_DROPPED where the offers
-// are. Without tasks and operations it is a Decline.
+// are. Tasks with the same Group are launched all or none, and share the network
+// that all of them name (LAUNCH_GROUP of Mesos); a group that lives already gets
+// no more tasks. Without tasks and operations it is a Decline.
 type Accept struct {
 	Offers     []cluster.OfferID   `json:"offers"`
 	Operations []cluster.Operation `json:"operations,omitempty"`

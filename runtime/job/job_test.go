@@ -212,3 +212,21 @@ func TestHopelessRun_isCanceled(t *testing.T) {
 		t.Errorf("the run is %s", s)
 	}
 }
+
+// TestRun_usesReservations: what is reserved for the role of a run is used first.
+func TestRun_usesReservations(t *testing.T) {
+	w := newWorld(t)
+	w.apply(core.PutRun{Spec: cluster.RunSpec{ID: "pi-1", Service: "spark", Name: "pi", Role: "dev", Task: cluster.TaskTemplate{Name: "driver", Goal: cluster.GoalFinish,
+		Container: cluster.Container{Image: "i@sha256:0"}, Resources: cluster.Resources{CPU: 500}}}})
+	a := w.state.View().Agent("a1")
+	kept := cluster.NewReserves(cluster.Reserved{Stack: cluster.Stack{{Role: "dev"}}, Resources: cluster.Resources{CPU: 300}})
+	open := cluster.Resources{CPU: 200, Ports: a.Free().Ports}
+	r := job.Step(w.now, w.state.View(), []cluster.Offer{{ID: "o", Agent: a.Info, Framework: job.Framework, Role: "dev", Resources: open, Reserved: kept}})
+	accept, ok := r.Calls[0].(sched.Accept)
+	if !ok || len(accept.Tasks) != 1 {
+		t.Fatalf("calls %+v", r.Calls)
+	}
+	if got := accept.Tasks[0]; !got.Reserved.Equal(kept) || got.Pool().Open.CPU != 200 {
+		t.Errorf("it takes %+v of reservations and %s besides", got.Reserved, got.Pool().Open)
+	}
+}

@@ -40,7 +40,7 @@ func StatusOf(now cluster.Time, view *core.View, id cluster.RunID) (Status, bool
 			s.Why.References = append(s.Why.References, r.String())
 		}
 	default:
-		s.Why = service.WhyNoPlace(view, sched.NeedOf(p.tasks), nil)
+		s.Why = service.WhyNoPlace(view, run.Spec.Role, sched.NeedOf(p.tasks))
 	}
 	s.WhyText = s.Why.String()
 	return s, true

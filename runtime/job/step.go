@@ -90,7 +90,7 @@ func (p *pending) launch(rooms []*sched.Room) outcome {
 	need := sched.NeedOf(p.tasks)
 	var best *sched.Room
 	for _, room := range rooms {
-		if room.Role != p.run.Spec.Role || need.Missing(room.Free) != nil || len(room.Tasks) >= core.MaxTasksPerAccept {
+		if room.Role != p.run.Spec.Role || need.Missing(room.Usable()) != nil || len(room.Tasks) >= core.MaxTasksPerAccept {
 			continue
 		}
 		if best == nil || room.Load() < best.Load() {
@@ -116,7 +116,7 @@ func (p *pending) spec(room *sched.Room) (cluster.TaskSpec, bool) {
 		owner = cluster.ServiceID(Framework)
 	}
 	suffix, group := sched.Suffix(p.view.Index()), string(run.ID)
-	claims, ok := sched.Assign(room.Free.Ports, p.tasks, sched.Seed(group, suffix))
+	claims, ok := room.Claim(p.tasks, sched.Seed(group, suffix))
 	if !ok {
 		return cluster.TaskSpec{}, false
 	}
@@ -129,7 +129,7 @@ func (p *pending) spec(room *sched.Room) (cluster.TaskSpec, bool) {
 	return cluster.TaskSpec{
 		ID: self.Task, Name: sched.TaskName(owner, group, t.Name),
 		Framework: Framework, Role: run.Role, Service: run.Service, Run: run.ID,
-		Task: t.Name, Goal: cluster.GoalFinish, Hash: sched.TemplateHash(p.tasks),
-		Container: container, Resources: claims[0].Resources, Ports: claims[0].Ports,
+		Task: t.Name, Goal: cluster.GoalFinish, Hash: sched.TemplateHash(p.tasks, ""),
+		Container: container, Resources: claims[0].Resources, Reserved: claims[0].Reserved, Ports: claims[0].Ports,
 	}, true
 }

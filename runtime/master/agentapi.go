@@ -75,8 +75,13 @@ func (m *Master) serveSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := newSession(agent)
-	cmd := core.RegisterAgent{Agent: hello.Agent, Boot: hello.Boot, Tasks: hello.Tasks, Principal: "agent:" + string(agent)}
+	cmd := core.RegisterAgent{Agent: hello.Agent, Boot: hello.Boot, Tasks: hello.Tasks, Volumes: hello.Volumes,
+		Life: hello.Life, Attempt: hello.Attempt, Principal: "agent:" + string(agent)}
 	if err := m.open(r.Context(), cmd, s); err != nil {
+		if late(m.View(), &hello) {
+			// It says nothing, also not that the session which came after it is over.
+			err = problem.New(problem.Exists, "%w", err)
+		}
 		m.log.Warn("agent refused", "agent", agent, "err", err)
 		problem.Write(w, err)
 		return
@@ -86,6 +91,12 @@ func (m *Master) serveSession(w http.ResponseWriter, r *http.Request) {
 	s.end(errStreamEnded)
 	m.sessions.remove(s)
 	m.log.Info("agent session ended", "agent", agent, "session", s.id, "err", s.cause)
+}
+
+// late reports whether a later Hello of the same life came before.
+func late(view *core.View, h *cluster.Hello) bool {
+	a := view.Agent(h.Agent.ID)
+	return a != nil && h.Attempt != 0 && a.Life == h.Life && h.Attempt <= a.Attempt
 }
 
 // stream writes a session's orders until it ends.

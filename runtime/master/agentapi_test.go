@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -307,5 +308,46 @@ func (r *rig) mustPut(t *testing.T, spec cluster.ServiceSpec) {
 	t.Helper()
 	if _, err := r.client.PutService(testContext(t), client.PutService{Spec: spec}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHello_thatIsLate has an older Hello come after a newer one: it is refused,
+// and the session that the newer one opened goes on.
+func TestHello_thatIsLate(t *testing.T) {
+	r := start(t, memLog(), nil)
+	a := newFakeAgent(t, "a1")
+	a.life, a.tries = "life-1", 2
+	a.mustConnect(r.agents.URL)
+	if _, err := r.client.PutService(testContext(t), client.PutService{Spec: testSpec("web", 1)}); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the task", func() bool { return r.running("web") == 1 })
+	for _, tries := range []int64{1, 2} {
+		old := newFakeAgent(t, "a1") // it holds no task
+		old.life, old.tries = "life-1", tries
+		if _, err := old.connect(testContext(t), r.agents.URL); err == nil || !strings.Contains(err.Error(), "409 Conflict") {
+			t.Errorf("attempt %d after attempt 2: %v, want 409", tries, err)
+		}
+	}
+	if !r.master.sessions.hear(a.session, time.Now(), "a1") {
+		t.Error("the late Hello ended the session that came after it")
+	}
+	if n := r.running("web"); n != 1 {
+		t.Errorf("%d tasks run after the late Hello, want 1", n)
+	}
+	if g := r.master.View().Agent("a1"); g.Life != "life-1" || g.Attempt != 2 {
+		t.Errorf("the agent is at attempt %d of life %q", g.Attempt, g.Life)
+	}
+	reborn := newFakeAgent(t, "a1")
+	reborn.life, reborn.tries, reborn.tasks = "life-2", 1, a.tasks
+	reborn.disk = []cluster.VolumeName{{Role: "eng", ID: "nobodys"}}
+	reborn.mustConnect(r.agents.URL)
+	// The volumes of a Hello reach the state, which does not know this one.
+	for ctx, o := testContext(t), (cluster.Order{}); o.Kind != cluster.OrderDestroy || o.Role != "eng" || o.Volume != "nobodys"; {
+		select {
+		case o = <-reborn.orders:
+		case <-ctx.Done():
+			t.Fatal("nobody's volume is not destroyed")
+		}
 	}
 }

@@ -19,7 +19,7 @@ type calling struct {
 }
 
 // expand turns the calls among requests into the commands they are: what
-// touches offers only is done at once.
+// touches offers only is done at once, and questions are answered.
 func (l *loop) expand(batch []request) []request {
 	plain := true
 	for i := range batch {
@@ -35,6 +35,9 @@ func (l *loop) expand(batch []request) []request {
 			out = append(out, r)
 		case r.calls != nil:
 			out = append(out, l.make(r.calls, r)...)
+		case r.ask != nil:
+			r.ask(l)
+			r.answer(outcome{})
 		} // else it only wakes the loop
 	}
 	return out
@@ -55,6 +58,7 @@ func (l *loop) make(c *calling, r request) []request {
 		r.answer(outcome{err: err})
 		return nil
 	}
+	l.built.alloc.Heard(o.id) // also by calls that are not about offers
 	var out []request
 	for i := range c.calls.Calls {
 		out = append(out, l.call(o, &c.calls.Calls[i])...)
@@ -96,7 +100,7 @@ func (c *calling) foreign() error {
 
 // call makes one call: at once, or as commands.
 func (l *loop) call(o *outsider, c *framework.Call) []request {
-	t := now()
+	t := l.m.Now()
 	switch {
 	case c.Accept != nil && len(c.Accept.Tasks)+len(c.Accept.Operations) > 0:
 		return l.acceptFor(o, c.Accept, t)
@@ -191,7 +195,7 @@ func (l *loop) accepted(o *outsider, cmd *core.AcceptOffers, rest cluster.Offer,
 			operations++
 		}
 	}
-	t := now()
+	t := l.m.Now()
 	for i := range cmd.Tasks {
 		switch id := cmd.Tasks[i].ID; {
 		case launched[id]:

@@ -41,7 +41,9 @@ const (
 	tick = time.Second
 	// orderWriteTimeout bounds the writing of orders to one agent.
 	orderWriteTimeout = 10 * time.Second
-	// logHeaderTimeout bounds the wait for an agent's answer to a log request.
+	// MaxExecs is how many sessions in the containers of tasks are open at once.
+	MaxExecs = 256
+	// logHeaderTimeout bounds the wait for an agent's answer to a request.
 	logHeaderTimeout = 10 * time.Second
 )
 

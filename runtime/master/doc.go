@@ -18,5 +18,17 @@
 //
 // A master that restarts replays its log and waits for the agents; no task is
 // started or ended because of it. An agent that stays away longer than
-// RestartGrace counts as unreachable then.
+// RestartGrace counts as unreachable then. Frameworks that come back are told how
+// their tasks stand, and how those ended whose records are kept.
+//
+// There is one time, Now: of commands, offers and timers. It follows the
+// machine's clock but never goes back, not over a restart either.
+//
+// What is not in the log is gone with a master: offers and what was refused, the
+// order of shares among equals, sessions, and the tokens to join with. Tokens are
+// secrets and live an hour or so: after a restart others are made.
+//
+// Logs and sessions in containers (Exec) pass through the master from the agent
+// to who asked, and are not kept. A session ends when either side or the master
+// goes; there are at most MaxExecs.
 package master

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/framework"
@@ -78,6 +79,20 @@ func (t inProcess) Call(ctx context.Context, id cluster.FrameworkID, c framework
 	return t.m.submit(ctx, request{calls: &calling{framework: id, principal: t.principal, calls: c}}).err
 }
 
+// Why says what keeps a framework from getting an amount under a role, as of the
+// latest round of offers.
+func (m *Master) Why(ctx context.Context, id cluster.FrameworkID, role cluster.Role, need cluster.Resources) (alloc.Why, error) {
+	if m.View().Framework(id) == nil {
+		return alloc.Why{}, problem.New(problem.NotFound, "there is no framework %.64q", id)
+	}
+	var why alloc.Why
+	o := m.submit(ctx, request{ask: func(l *loop) { why = l.built.alloc.Why(m.Now(), id, role, need) }})
+	if o.err != nil {
+		return alloc.Why{}, o.err // the loop may still be about to answer
+	}
+	return why, nil
+}
+
 var errClosedStream = errors.New("the stream was closed")
 
 // stream implements framework.Stream over a session.
@@ -111,7 +126,7 @@ func (s *stream) Next(ctx context.Context) (framework.Event, error) {
 		case <-s.m.done:
 			return last(errStoppedMaster)
 		case <-beat.C:
-			return framework.Event{Heartbeat: &framework.Heartbeat{At: now()}}, nil
+			return framework.Event{Heartbeat: &framework.Heartbeat{At: s.m.Now()}}, nil
 		case <-ctx.Done():
 			return framework.Event{}, context.Cause(ctx)
 		}

@@ -20,7 +20,8 @@ type resident struct {
 	name string
 	step func(cluster.Time, *core.View, []cluster.Offer) sched.Result
 
-	demand uint64 // of the latest step
+	demand uint64          // of the latest step
+	kept   []cluster.Offer // that the latest step did not answer
 }
 
 // builtin is the allocator and the frameworks inside the master. They have no
@@ -51,14 +52,8 @@ const refuseAway = alloc.DefaultInterval
 // schedule makes offers and lets the frameworks answer. What they ask for is the
 // next round's.
 func (l *loop) schedule() []request {
-	b, view, t := l.built, l.state.View(), now()
-	expired := b.alloc.Expire(t)
-	for _, o := range expired {
-		// Silence is a refusal: else who never answers, and so never holds much,
-		// is the first to be offered the same again for ever.
-		b.alloc.Decline(t, o, alloc.DefaultOfferTimeout)
-	}
-	l.rescind(expired)
+	b, view, t := l.built, l.state.View(), l.m.Now()
+	l.rescind(b.alloc.Expire(t))
 	b.wake = 0
 	results := make([]sched.Result, len(b.frameworks))
 	var own []request
@@ -74,9 +69,11 @@ func (l *loop) schedule() []request {
 	l.rescind(rescinded)
 	l.give(made, t)
 	for i, f := range b.frameworks {
-		if offers := l.offersOf(f, made, t); len(offers) > 0 {
+		offers := append(l.offersOf(f, l.built.outstanding(f.kept), t), l.offersOf(f, made, t)...)
+		if len(offers) > 0 {
 			results[i] = f.step(t, view, offers)
 		}
+		f.kept = sched.Unanswered(offers, results[i].Calls)
 		if w := results[i].Wake; w != 0 && (b.wake == 0 || w < b.wake) {
 			b.wake = w
 		}
@@ -123,6 +120,14 @@ func (b *builtin) express(f *resident, view *core.View, r sched.Result) {
 	}
 }
 
+// outstanding is those of the offers that were not withdrawn.
+func (b *builtin) outstanding(offers []cluster.Offer) []cluster.Offer {
+	return slices.DeleteFunc(offers, func(o cluster.Offer) bool {
+		_, there := b.alloc.Offer(o.ID)
+		return !there
+	})
+}
+
 // offersOf picks a framework's offers. Those of agents that are away go back.
 func (l *loop) offersOf(f *resident, made []cluster.Offer, t cluster.Time) []cluster.Offer {
 	var out []cluster.Offer
@@ -151,7 +156,7 @@ func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []requ
 		case sched.Decline:
 			l.decline(f.id, c.Offer, c.RefuseFor, t)
 		case sched.Kill:
-			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, own: true})
+			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}, own: true})
 		case sched.Forget:
 			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}, own: true})
 		case sched.Cancel:

@@ -105,6 +105,9 @@ type fakeAgent struct {
 	info   cluster.Agent
 	http   *http.Client
 	silent bool // does not report what it does
+	life   string
+	tries  int64 // the Attempt of its latest Hello, when it has a life
+	disk   []cluster.VolumeName
 
 	mu       sync.Mutex
 	base     string
@@ -130,7 +133,7 @@ func newFakeAgent(t *testing.T, id cluster.AgentID) *fakeAgent {
 func (a *fakeAgent) connect(ctx context.Context, base string) (ended <-chan struct{}, err error) {
 	a.mu.Lock()
 	a.base = base
-	hello := cluster.Hello{Agent: a.info, Boot: "boot-1"}
+	hello := cluster.Hello{Agent: a.info, Boot: "boot-1", Life: a.life, Attempt: a.tries, Volumes: a.disk}
 	for _, r := range a.tasks {
 		hello.Tasks = append(hello.Tasks, *r)
 	}

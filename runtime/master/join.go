@@ -68,7 +68,7 @@ func (m *Master) MintToken(_ context.Context, ask client.MintToken) (client.Join
 		return client.JoinToken{}, err
 	}
 	m.log.Info("join token minted", "agent", ask.Agent, "expires", expires)
-	return client.JoinToken{Token: token.String(), Agent: ask.Agent, Expires: cluster.Time(expires.UnixMilli())}, nil
+	return client.JoinToken{Token: token.String(), Agent: ask.Agent, Expires: m.Now() + cluster.Time(life.Milliseconds())}, nil
 }
 
 func errNoJoin() error {
@@ -104,8 +104,8 @@ func (j *joins) use(secret string, id cluster.AgentID, view *core.View) error {
 	t, ok := j.tokens[hash]
 	switch known := view.Agent(id); {
 	case !ok || !time.Now().Before(t.expires):
-		return problem.New(problem.Unauthorized, "the join token is not good: it was used, its time is over, or the master was restarted since").
-			WithHint("mint another one: universe master token")
+		return problem.New(problem.Unauthorized, "the join token is not known: it was used, its time is over, or the master was restarted since it was made").
+			WithHint("make another one on the master: universe master token")
 	case t.agent != "" && t.agent != id:
 		return problem.New(problem.Forbidden, "the join token is for agent %q, not for %q", t.agent, id)
 	case known != nil && known.State == cluster.AgentGone:

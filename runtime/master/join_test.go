@@ -63,8 +63,9 @@ func TestJoin(t *testing.T) {
 	if e.Registry != "10.0.0.1:5000" || !e.LocalIP.IsLoopback() || string(e.Authority) != string(ca.CertPEM()) {
 		t.Errorf("got %+v", e)
 	}
-	if _, err := pki.Enroll(ctx, server.URL, token, "a2"); !problem.Is(err, problem.Unauthorized) {
-		t.Errorf("a token was good twice: %v", err)
+	_, err = pki.Enroll(ctx, server.URL, token, "a2")
+	if p := problem.Of(err); p.Class != problem.Unauthorized || !strings.Contains(err.Error(), "not known") || !strings.Contains(p.Hint, "universe master token") {
+		t.Errorf("a token was good twice, or what to do is not said: %v (%s)", err, p.Hint)
 	}
 	dir := t.TempDir()
 	if err := e.Pair.Save(dir, "agent"); err != nil {

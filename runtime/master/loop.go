@@ -100,7 +100,7 @@ func (l *loop) fill(batch []request) []request {
 // commit appends a batch to the log, in pieces where it is large, and applies it.
 func (l *loop) commit(ctx context.Context, batch []request) error {
 	for len(batch) > 0 {
-		at := now()
+		at := l.m.Now()
 		var entries [][]byte
 		size, n := 0, 0
 		for ; n < len(batch); n++ {
@@ -269,7 +269,7 @@ func (l *loop) silent() []request {
 // wakeAt is when the loop must go round though nothing came.
 func (l *loop) wakeAt() time.Time {
 	if at := l.built.wake; at != 0 {
-		if t := time.UnixMilli(int64(at)); t.Before(l.nextTick) {
+		if t := time.Now().Add(l.m.clock.until(at)); t.Before(l.nextTick) {
 			return t
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -23,17 +22,20 @@ type Master struct {
 	ring     *ring
 	sessions *sessions
 	joins    *joins
+	execs    *execs
+	clock    *clock
 	done     chan struct{} // closed when Run has returned
 	running  atomic.Bool
 
 	loop *loop // touched by Run only
 }
 
-// request is a command, or a framework's calls, on its way to the loop; with
-// neither it only wakes the loop.
+// request is a command, a framework's calls, or a question, on its way to the
+// loop; with none of them it only wakes the loop.
 type request struct {
 	cmd       core.Command
 	calls     *calling
+	ask       func(*loop)       // answered before the round's commands
 	session   *session          // of a registering agent
 	framework *frameworkSession // of a subscribing framework
 	own       bool              // a built-in framework asks
@@ -58,11 +60,12 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 	}
 	done := make(chan struct{})
 	m := &Master{cfg: cfg, log: cfg.Logger, inbox: make(chan request, MaxInbox), ring: newRing(done),
-		sessions: newSessions(), joins: newJoins(), done: done}
+		sessions: newSessions(), joins: newJoins(), execs: newExecs(), done: done}
 	state, err := m.replay(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("master: %w", err)
 	}
+	m.clock = newClock(state.View().Time())
 	m.loop = newLoop(m, state)
 	m.view.Store(state.View())
 	return m, nil
@@ -106,10 +109,8 @@ func (m *Master) replay(ctx context.Context) (*core.State, error) {
 // View is the state after the latest round.
 func (m *Master) View() *core.View { return m.view.Load() }
 
-// Now is the master's time.
-func (m *Master) Now() cluster.Time { return now() }
-
-func now() cluster.Time { return cluster.Time(time.Now().UnixMilli()) }
+// Now is the master's time. It never goes back, not over a restart either.
+func (m *Master) Now() cluster.Time { return m.clock.now() }
 
 // Run runs the master until ctx ends (nil) or its log fails. It can be called once.
 func (m *Master) Run(ctx context.Context) error {
@@ -118,6 +119,7 @@ func (m *Master) Run(ctx context.Context) error {
 	}
 	defer close(m.done)
 	defer m.sessions.stop()
+	defer m.execs.stop()
 	if err := m.loop.run(ctx); err != nil {
 		m.log.Error("master stopped", "err", err)
 		return fmt.Errorf("master: %w", err)

@@ -18,14 +18,20 @@ const (
 	// minAcked is how many acknowledgements are remembered before it is looked
 	// which of them are of tasks that nobody knows any more.
 	minAcked = 1024
+	// maxFlying is how many tasks of a framework have an update on the way that
+	// is not acknowledged; those of others wait. What a framework is told after a
+	// restart is bounded so, however many tasks it has.
+	maxFlying = 16_384
 )
 
 // outbox holds what a framework was not told of its tasks, or did not
 // acknowledge. It is soft: a new master, or a new session, makes it again from
-// the records of the tasks, so that an update can come twice but is not lost
-// while its task's record is kept.
+// the records of the tasks, so that an update can come twice but how a task
+// stands, or ended, is not lost while its record is kept.
 type outbox struct {
 	tasks   map[cluster.TaskID]*unheard
+	waiting []cluster.TaskID          // of tasks none of whose updates is on the way, the longest waiting first
+	flying  int                       // tasks that have one on the way
 	acked   map[cluster.TaskID]string // the latest acknowledged update of a task
 	pruneAt int                       // when acked is as large, it is pruned
 	now     []cluster.TaskStatus      // to be sent with the next flush
@@ -33,12 +39,13 @@ type outbox struct {
 	operations []framework.OperationStatus
 }
 
-// unheard is what was not acknowledged of one task, oldest first. The first was
-// sent; the next is when that one is acknowledged.
+// unheard is what was not acknowledged of one task, oldest first. Only the first
+// is sent; the next is when that one is acknowledged.
 type unheard struct {
-	queue []cluster.TaskStatus
-	due   time.Time
-	pause time.Duration
+	queue  []cluster.TaskStatus
+	flying bool // the first was sent
+	due    time.Time
+	pause  time.Duration
 }
 
 func newOutbox() outbox {
@@ -52,14 +59,14 @@ func (b *outbox) add(st cluster.TaskStatus, now time.Time) {
 	if u == nil {
 		u = &unheard{}
 		b.tasks[st.Task] = u
+		b.waiting = append(b.waiting, st.Task)
 	}
 	u.queue = append(u.queue, st)
-	if len(u.queue) == 1 {
-		b.send(u, now)
-	} else if len(u.queue) > cluster.MaxTaskHistory {
+	if len(u.queue) > cluster.MaxTaskHistory {
 		// The record has forgotten it too. The first is on its way, the last is how it stands.
 		u.queue = append(u.queue[:1], u.queue[2:]...)
 	}
+	b.send(now)
 }
 
 // answer queues an update that is not acknowledged.
@@ -68,30 +75,38 @@ func (b *outbox) answer(st cluster.TaskStatus) {
 	b.now = append(b.now, st)
 }
 
-func (b *outbox) send(u *unheard, now time.Time) {
-	u.pause = resendAfter
-	u.due = now.Add(u.pause)
-	b.now = append(b.now, u.queue[0])
+// send sends what waits, as far as it may.
+func (b *outbox) send(now time.Time) {
+	for b.flying < maxFlying && len(b.waiting) > 0 {
+		u := b.tasks[b.waiting[0]]
+		b.waiting = b.waiting[1:]
+		u.flying, u.pause = true, resendAfter
+		u.due = now.Add(u.pause)
+		b.flying++
+		b.now = append(b.now, u.queue[0])
+	}
 }
 
 // ack takes an acknowledgement, and sends the next update of the task.
 func (b *outbox) ack(task cluster.TaskID, uuid string, now time.Time) {
 	u := b.tasks[task]
-	if u == nil || u.queue[0].UUID != uuid {
+	if u == nil || !u.flying || u.queue[0].UUID != uuid {
 		return
 	}
 	b.acked[task] = uuid
+	u.flying, b.flying = false, b.flying-1
 	if u.queue = u.queue[1:]; len(u.queue) == 0 {
 		delete(b.tasks, task)
-		return
+	} else {
+		b.waiting = append(b.waiting, task)
 	}
-	b.send(u, now)
+	b.send(now)
 }
 
 // resend sends again what is due.
 func (b *outbox) resend(now time.Time) {
 	for _, u := range b.tasks {
-		if now.Before(u.due) {
+		if !u.flying || now.Before(u.due) {
 			continue
 		}
 		u.pause = min(2*u.pause, resendMost)
@@ -100,12 +115,14 @@ func (b *outbox) resend(now time.Time) {
 	}
 }
 
-// reset makes the outbox anew from the records of a framework's tasks.
+// reset makes the outbox anew from the records of a framework's tasks: how those
+// that live stand, and how those that ended did, but for what it acknowledged to
+// this master.
 func (b *outbox) reset(view *core.View, id cluster.FrameworkID, now time.Time) {
 	clear(b.tasks)
-	b.now, b.operations = nil, nil
+	b.waiting, b.flying, b.now, b.operations = nil, 0, nil, nil
 	for t := range view.Tasks() {
-		if t.Spec.Framework == id && t.Status.State != cluster.TaskStaging && b.acked[t.Spec.ID] != updateID(t.Status) {
+		if t.Spec.Framework == id && b.acked[t.Spec.ID] != updateID(t.Status) {
 			b.add(t.Status, now)
 		}
 	}

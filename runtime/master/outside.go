@@ -237,7 +237,7 @@ func (l *loop) absent(t time.Time) []request {
 // frameworks that are away time to come back.
 func (l *loop) due(t time.Time) []request {
 	var out []request
-	for _, cmd := range l.state.View().Due(now()) {
+	for _, cmd := range l.state.View().Due(l.m.Now()) {
 		if _, away := cmd.(core.ExpireFramework); away && t.Sub(l.started) < RestartGrace {
 			continue
 		}

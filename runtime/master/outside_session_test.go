@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/framework"
@@ -151,6 +152,34 @@ func TestSlowFramework(t *testing.T) {
 		synctest.Wait()
 		if f := b.master.View().Framework(p.id); f.Connected {
 			t.Error("it counts as connected")
+		}
+	})
+}
+
+// TestSilentFramework lets offers expire: it gets none for longer and longer,
+// until it calls, whatever for.
+func TestSilentFramework(t *testing.T) {
+	table(t, func(b *bubble, a *session, p *player) {
+		timeout := time.Duration(alloc.DefaultOfferTimeout) * time.Millisecond
+		for range 2 { // the second time it is more than one late answer
+			p.offers()
+			b.beat(timeout+2*time.Second, a)
+			if e := p.next(); len(e.Rescind) != 1 {
+				t.Fatalf("got %+v, want the offer rescinded", e)
+			}
+			p.quiet()
+			b.beat(timeout, a)
+		}
+		p.quiet()
+		asked := time.Now()
+		p.call(framework.Call{Reconcile: &framework.Reconcile{Tasks: []core.TaskQuestion{{Task: "none"}}}})
+		for e := p.next(); len(e.Offers) == 0; e = p.next() {
+			if len(e.Updates) == 0 {
+				t.Fatalf("got %+v", e)
+			}
+		}
+		if d := time.Since(asked); d > tick {
+			t.Errorf("the offers came %s after its call", d)
 		}
 	})
 }

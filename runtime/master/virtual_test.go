@@ -337,3 +337,35 @@ func activeTasks(v *core.View) int {
 	}
 	return n
 }
+
+// TestPreemption lets a service take the place of a less important one: the
+// state knows why the task was killed.
+func TestPreemption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, mem.New())
+		defer b.stop()
+		a := b.join("a1") // has room for two
+		low := testSpec("low", 2)
+		low.Preemptible = true
+		b.put(low)
+		if launched, _ := b.run(a); len(launched) != 2 {
+			t.Fatalf("launched %d tasks", len(launched))
+		}
+		high := testSpec("high", 1)
+		high.Priority = 10
+		b.put(high)
+		var victims []cluster.TaskID
+		var winner []cluster.TaskSpec
+		for range 5 {
+			launched, killed := b.run(a)
+			winner, victims = append(winner, launched...), append(victims, killed...)
+			b.beat(time.Second, a)
+		}
+		if len(victims) != 1 || len(winner) != 1 || winner[0].Service != "high" {
+			t.Fatalf("killed %v, launched %+v", victims, winner)
+		}
+		if v := b.master.View().Task(victims[0]); v.Spec.Service != "low" || v.KillReason != cluster.ReasonPreempted {
+			t.Errorf("%s of %s was killed because of %q", v.Spec.ID, v.Spec.Service, v.KillReason)
+		}
+	})
+}

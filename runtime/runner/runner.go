@@ -12,6 +12,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -20,6 +21,43 @@ import (
 type Spec struct {
 	Task    cluster.TaskSpec
 	Sandbox string // the task's private directory on the agent: files/, scratch/ and its output (package output) live there
+	// Volumes are directories of the agent to mount: the task's persistent volumes.
+	// The agent makes them and keeps them.
+	Volumes []Mount
+	// Network is the path of the network namespace to run in, as Attach gave it;
+	// empty: the runner's own.
+	Network string
+}
+
+// Mount is a directory of the agent in a container.
+type Mount struct {
+	Source   string // absolute path on the agent
+	Path     string // absolute path in the container
+	ReadOnly bool
+}
+
+// Attachment is the network namespace of a group of tasks.
+type Attachment struct {
+	Group     string // cluster.TaskSpec.Group, or the task's id where it has none
+	Namespace string // path of the namespace, for Spec.Network
+	Address   string // its IP address in the agent's network
+}
+
+// Networker is a Runner that can make network namespaces; ask by type assertion.
+type Networker interface {
+	// Attach makes the namespace of a group, connects it to a network of the
+	// agent and publishes its ports. It is idempotent; a group that is attached
+	// is given as it is. A network that the agent does not have wraps ErrSpec.
+	Attach(ctx context.Context, group string, n cluster.Network) (Attachment, error)
+
+	// Detach unpublishes the ports and removes the namespace. One that is not
+	// there is no error; half of one is removed.
+	Detach(ctx context.Context, group string) error
+
+	// Attachments gives those that are there, also half of them, as an agent
+	// leaves them that dies meanwhile, or a machine that is started again: those
+	// have no Address.
+	Attachments(ctx context.Context) ([]Attachment, error)
 }
 
 // ArtifactPath is the directory of the i-th artifact of a task in its sandbox,
@@ -111,6 +149,14 @@ type Usage struct {
 	CPU    int64 `json:"cpu_ns"`    // nanoseconds of CPU time since its start
 	Memory int64 `json:"mem_bytes"` // bytes
 	PIDs   int64 `json:"pids"`
+}
+
+// ImageKeeper is a Runner that keeps images; ask by type assertion.
+type ImageKeeper interface {
+	// Prune removes images that no container uses and that were not used since
+	// before, the longest unused first, until enough says so; it gives the bytes
+	// that their removal should free.
+	Prune(ctx context.Context, before time.Time, enough func(freed int64) bool) (int64, error)
 }
 
 // Meter is a Runner that can measure; ask by type assertion.

@@ -10,56 +10,93 @@ import (
 	"github.com/universe-dcos/universe/runtime/service/sched"
 )
 
-// BenchmarkStep places 300 instances of one pod, which has two dynamic ports,
-// among the offers of all agents. It is the decision alone: no log, no effects.
+// BenchmarkStep places instances of one pod, which has two dynamic ports, among
+// the offers of all agents. It is the decision alone: no log, no effects.
 func BenchmarkStep(b *testing.B) {
-	const batch = 300
-	for _, agents := range []int{1000, 5000, 10_000} {
-		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
-			state, offers := benchCluster(agents)
-			state.Apply(0, core.PutService{Spec: benchSpec("web", batch)})
-			v := state.View()
-			for b.Loop() {
-				if n := placed(service.Step(0, v, offers)); n != batch {
-					b.Fatalf("placed %d of %d", n, batch)
+	for _, batch := range []int{300, 1200} {
+		for _, agents := range []int{1000, 5000, 10_000} {
+			b.Run(fmt.Sprintf("batch=%d/agents=%d", batch, agents), func(b *testing.B) {
+				state, offers := benchCluster(agents)
+				state.Apply(0, core.PutService{Spec: benchSpec("web", batch)})
+				v := state.View()
+				for b.Loop() {
+					if n := placed(service.Step(0, v, offers)); n != batch {
+						b.Fatalf("placed %d of %d", n, batch)
+					}
 				}
-			}
-			figure(b, fmt.Sprintf("sched.placements.%dk", agents/1000), batch)
-		})
+				figure(b, figureName("sched.service", batch, agents), batch)
+			})
+		}
 	}
 }
 
-// BenchmarkStep_spread is BenchmarkStep with the agents in 25 zones, over which
-// the instances are spread evenly.
+// BenchmarkStep_spread is BenchmarkStep with GROUP_BY over the 25 racks that the
+// agents are in.
 func BenchmarkStep_spread(b *testing.B) {
-	const batch, zones = 300, 25
-	for _, agents := range []int{1000, 5000, 10_000} {
-		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
-			state, offers := benchCluster(agents)
-			for i := range offers {
-				offers[i].Agent.Domain = &cluster.Domain{Region: "r", Zone: fmt.Sprint(i % zones)}
-				state.Apply(0, core.RegisterAgent{Agent: offers[i].Agent, Boot: "b"})
-			}
-			state.Apply(0, core.PutService{Spec: benchSpec("web", batch)})
-			v := state.View()
-			var r sched.Result
-			for b.Loop() {
-				r = service.Step(0, v, offers)
-			}
-			perZone := map[cluster.Domain]int{}
-			for _, call := range r.Calls {
-				if c, ok := call.(sched.Accept); ok {
-					perZone[*v.Agent(cluster.AgentID(c.Offers[0])).Info.Domain] += len(c.Tasks)
-				}
-			}
-			for z, n := range perZone {
-				if n != batch/zones || len(perZone) != zones {
-					b.Fatalf("%d instances in zone %s of %d", n, z.Zone, len(perZone))
-				}
-			}
-			figure(b, fmt.Sprintf("sched.placements_spread.%dk", agents/1000), batch)
-		})
+	for _, batch := range []int{300, 1200} {
+		for _, agents := range []int{1000, 5000, 10_000} {
+			b.Run(fmt.Sprintf("batch=%d/agents=%d", batch, agents), func(b *testing.B) { benchSpread(b, batch, agents) })
+		}
 	}
+}
+
+func benchSpread(b *testing.B, batch, agents int) {
+	const racks = 25
+	state, offers := benchCluster(agents)
+	for i := range offers {
+		offers[i].Agent.Attributes = map[string]string{"rack": fmt.Sprint(i % racks)}
+		state.Apply(0, core.RegisterAgent{Agent: offers[i].Agent, Boot: "b"})
+	}
+	spec := benchSpec("web", batch)
+	spec.Pods[0].Placement = []cluster.Constraint{{Attribute: "rack", Operator: cluster.OpGroupBy}}
+	state.Apply(0, core.PutService{Spec: spec})
+	v := state.View()
+	var r sched.Result
+	for b.Loop() {
+		r = service.Step(0, v, offers)
+	}
+	perRack := map[string]int{}
+	for _, call := range r.Calls {
+		if c, ok := call.(sched.Accept); ok {
+			perRack[v.Agent(cluster.AgentID(c.Offers[0])).Info.Attributes["rack"]] += len(c.Tasks)
+		}
+	}
+	for rack, n := range perRack {
+		if n != batch/racks || len(perRack) != racks {
+			b.Fatalf("%d instances in rack %s of %d", n, rack, len(perRack))
+		}
+	}
+	figure(b, figureName("sched.placements_spread", batch, agents), batch)
+}
+
+// figureName is "<name>.5k" for batches of 300, the ordinary ones, and
+// "<name>_1200.5k" for others.
+func figureName(name string, batch, agents int) string {
+	if batch != 300 {
+		name = fmt.Sprintf("%s_%d", name, batch)
+	}
+	return fmt.Sprintf("%s.%dk", name, agents/1000)
+}
+
+// BenchmarkStep_preempt is a step that finds, in a cluster that 10,000 tasks fill,
+// places for 100 instances by ending others.
+func BenchmarkStep_preempt(b *testing.B) {
+	state, _ := busyCluster(b)
+	for svc := range state.View().Services() {
+		spec := svc.Spec
+		spec.Preemptible = true
+		state.Apply(0, core.PutService{Spec: spec})
+	}
+	prod := benchSpec("prod", 100)
+	prod.Priority, prod.Pods[0].Tasks[0].Resources.CPU = 1, 15_100 // an agent has 15,000 left
+	state.Apply(0, core.PutService{Spec: prod})
+	v := state.View()
+	for b.Loop() {
+		if r := service.Step(0, v, nil); len(r.Calls) != 100 {
+			b.Fatalf("%d are ended", len(r.Calls))
+		}
+	}
+	fmt.Fprintf(b.Output(), "figure sched.step_preempt.10k %.3f ms\n", b.Elapsed().Seconds()*1000/float64(b.N))
 }
 
 // BenchmarkStep_idle is the cost of a step after a report on one of 10,000 tasks

@@ -257,8 +257,8 @@ func (m *model) decideInstance(in *instance, ph, before *phase, turn int) {
 		in.action = actKill // those of the group that do not know yet
 		return
 	case in.outdated:
-		if ph.open && (turn < 0 || turn == in.index) {
-			in.action, in.state = actKill, StateKilling
+		if ph.open && (turn < 0 || turn == in.index) && in.pod.spares(in) {
+			in.end()
 		}
 		return
 	case in.state != StateWaiting && in.state != StateUnreachable:

@@ -2,6 +2,7 @@ package service
 
 import (
 	"maps"
+	"math"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -27,6 +28,7 @@ type pod struct {
 	hash      string
 	refs      []cluster.Ref
 	refsKnown bool
+	ready     int // instances that are ready, or finished, and are to stay so
 }
 
 // instance is one instance of a pod: what is there of it, and what is to be done.
@@ -49,6 +51,8 @@ type instance struct {
 	until  cluster.Time // for StateBackoff
 
 	launchBy cluster.Time // when its launch is given up; 0: the agent confirmed it
+
+	to *cluster.Agent // where there is room for it, of one that leaves its agent for that
 }
 
 type action uint8
@@ -82,12 +86,29 @@ func newModel(w *world, svc *core.Service) *model {
 	for _, p := range m.pods {
 		for _, in := range p.instances {
 			m.observe(in)
+			if in.state == StateReady || in.state == StateFinished {
+				p.ready++
+			}
 		}
 	}
 	m.order()
 	m.decide()
+	m.bindGangs()
 	m.evict()
 	return m
+}
+
+// end decides that an instance is to end, of our own will.
+func (in *instance) end() {
+	if in.state == StateReady {
+		in.pod.ready--
+	}
+	in.action, in.state = actKill, StateKilling
+}
+
+// spares reports whether a pod has MinReady instances ready without this one.
+func (p *pod) spares(in *instance) bool {
+	return in.state != StateReady || p.ready > p.spec.MinReady
 }
 
 // record is what the core remembers of an instance. It is read only when it is
@@ -177,7 +198,7 @@ func (m *model) sameTemplate(p *pod, t *cluster.Task) bool {
 
 func (p *pod) templateHash() string {
 	if p.hash == "" {
-		p.hash = sched.TemplateHash(p.spec.Tasks)
+		p.hash = sched.TemplateHash(p.spec.Tasks, p.spec.Network)
 	}
 	return p.hash
 }
@@ -226,7 +247,7 @@ func Places(view *core.View, id cluster.ServiceID) sched.Lookup {
 	if svc == nil || svc.Removing {
 		return func(string, int) (sched.Place, bool) { return sched.Place{}, false }
 	}
-	return newModel(&world{view: view}, svc).place
+	return newModel(&world{view: view, lowest: math.MaxInt}, svc).place
 }
 
 // role is the role the service's offers come under.

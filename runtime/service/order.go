@@ -34,7 +34,9 @@ func validateOrder(f *faults, spec *cluster.ServiceSpec) {
 				f.add(at, "%s", deadlock(spec, p, other, r))
 			}
 		}
-		if len(own) > 1 {
+		if p.Gang && len(own) > 0 && p.Count > 1 {
+			f.add(at+"/gang", "starts as one, and its instances wait for the address of %s-%d: take the reference out, or the gang", p.Name, own[0])
+		} else if len(own) > 1 {
 			f.add(at, "instances %s-%d and %s-%d wait for each other's address, so neither can start: let all of them follow one instance, or name fixed ports and a fixed host",
 				p.Name, own[0], p.Name, own[1])
 		} else if len(own) == 1 && own[0] > 0 && serial(spec, p.Name) {

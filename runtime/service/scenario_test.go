@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,10 @@ import (
 // TestScenarios runs the files of testdata: each is a cluster without a master,
 // whose state is the real core and whose offers are all that is free.
 //
-//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009 zone=z1"
-//	put id=web          lines "pod NAME count=N [unique]", "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80] [env=K=V]",
+//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009 zone=z1 reserved=dev:2", with "rack=r1" for attributes
+//	put id=web [role=R] [priority=N] [preemptible]
+//	                    lines "pod NAME count=N [unique] [gang] [min=N] [network=N] [rules=rack:MAX_PER:2,@zone:GROUP_BY]",
+//	                    "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80,in:0:8080] [env=K=V]",
 //	                    "phase POD [serial]", "endpoint NAME pod=P task=T port=N"
 //	step [offers=none]  one Step; prints its calls and applies them
 //	settle              steps until nothing is asked for, prints the calls
@@ -29,6 +32,7 @@ import (
 //	drain AGENT MS, reactivate AGENT
 //	kill NAME, remove SERVICE, unreachable AGENT, return AGENT, advance MS
 //	status SERVICE      what people see
+//	container NAME, spec NAME            of the newest launch
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		w := newWorld(t)
@@ -131,6 +135,13 @@ func (w *world) run(d *datadriven.TestData) {
 	case "container":
 		c := w.newest(arg(0)).Spec
 		fmt.Fprintf(w.out, "env=%v ports=%v\n", c.Container.Env, c.Ports)
+	case "spec":
+		c := w.newest(arg(0)).Spec
+		fmt.Fprintf(w.out, "group=%s network=%+v ports=%v listen=%v\n", c.Group, c.Network, c.Ports, c.Listen)
+		fmt.Fprintf(w.out, "open: %s\n", c.Pool().Open)
+		for _, r := range c.Reserved {
+			fmt.Fprintf(w.out, "reserved for %s: %s\n", r.Stack, r.Resources)
+		}
 	default:
 		d.Fatalf(w.t, "unknown command %q", d.Cmd)
 	}
@@ -145,9 +156,10 @@ func (w *world) step(offered bool) bool {
 	var list []cluster.Offer
 	for a := range view.Agents() {
 		for _, role := range []cluster.Role{"*", "dev"} {
+			free := a.FreePool()
 			o := cluster.Offer{ID: cluster.OfferID(fmt.Sprintf("%s/%s", a.Info.ID, role)), Agent: a.Info,
-				Framework: service.Framework, Role: role, Resources: a.Free()}
-			if offered && !o.Resources.IsZero() && usesRole(view, role) {
+				Framework: service.Framework, Role: role, Resources: free.Open, Reserved: free.Reserved.For(role)}
+			if offered && !o.Pool().IsZero() && usesRole(view, role) {
 				offers[o.ID], list = o, append(list, o)
 			}
 		}
@@ -165,13 +177,13 @@ func (w *world) step(offered bool) bool {
 			for _, t := range c.Tasks {
 				fmt.Fprintf(w.out, "launch %s on %s\n", t.ID, o.Agent.ID)
 			}
-			w.apply(core.AcceptOffers{Framework: service.Framework, Role: o.Role, Agent: o.Agent.ID, Offered: o.Resources, Tasks: c.Tasks})
+			w.apply(core.AcceptOffers{Framework: service.Framework, Role: o.Role, Agent: o.Agent.ID, Offered: o.Resources, OfferedReserved: o.Reserved, Tasks: c.Tasks})
 		case sched.Decline:
 			answered++
 		case sched.Kill:
 			acted = true
-			fmt.Fprintf(w.out, "kill %s\n", c.Task)
-			w.apply(core.KillTask{Task: c.Task, Grace: c.Grace})
+			fmt.Fprintln(w.out, strings.TrimSpace(fmt.Sprintf("kill %s %s", c.Task, c.Reason)))
+			w.apply(core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason})
 		case sched.Forget:
 			acted = true
 			fmt.Fprintf(w.out, "forget %s\n", c.Service)
@@ -321,8 +333,21 @@ func parseAgent(d *datadriven.TestData, t *testing.T, line string) cluster.Agent
 		}
 	}
 	a.Total.Ports = cluster.NewPorts(ranges...)
-	if zone := args["zone"]; zone != "" {
-		a.Domain = &cluster.Domain{Region: "r", Zone: zone}
+	for _, k := range slices.Sorted(maps.Keys(args)) {
+		switch v := args[k]; k {
+		case "cpus", "mem", "ports":
+		case "zone":
+			a.Domain = &cluster.Domain{Region: "r", Zone: v}
+		case "reserved":
+			role, cpus, _ := strings.Cut(v, ":")
+			a.Reserved = cluster.NewReserves(cluster.Reserved{Stack: cluster.Stack{{Role: cluster.Role(role), Static: true}},
+				Resources: cluster.Resources{CPU: int64(number(d, t, cpus) * 1000)}})
+		default:
+			if a.Attributes == nil {
+				a.Attributes = map[string]string{}
+			}
+			a.Attributes[k] = v
+		}
 	}
 	return a
 }
@@ -343,6 +368,8 @@ func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cl
 	t.Helper()
 	s := cluster.ServiceSpec{ID: id}
 	d.MaybeScanArgs(t, "role", (*string)(&s.Role))
+	d.MaybeScanArgs(t, "priority", &s.Priority)
+	s.Preemptible = d.HasArg("preemptible")
 	for line := range strings.SplitSeq(d.Input, "\n") {
 		kind, rest, _ := strings.Cut(line, " ")
 		name, args := words(rest)
@@ -350,7 +377,9 @@ func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cl
 		_, serial := args["serial"]
 		switch kind {
 		case "pod":
-			s.Pods = append(s.Pods, cluster.PodSpec{Name: name, Count: int(number(d, t, args["count"])), Unique: unique})
+			_, gang := args["gang"]
+			s.Pods = append(s.Pods, cluster.PodSpec{Name: name, Count: int(number(d, t, args["count"])), Unique: unique, Gang: gang,
+				MinReady: int(number(d, t, args["min"])), Network: args["network"], Placement: parseRules(args["rules"])})
 		case "task":
 			p := &s.Pods[len(s.Pods)-1]
 			p.Tasks = append(p.Tasks, parseTask(d, t, name, args))
@@ -372,6 +401,22 @@ func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cl
 	return s
 }
 
+// parseRules reads "rack:MAX_PER:2,@zone:GROUP_BY".
+func parseRules(text string) (out []cluster.Constraint) {
+	for r := range strings.SplitSeq(text, ",") {
+		parts := strings.SplitN(r, ":", 3)
+		if len(parts) < 2 {
+			continue
+		}
+		c := cluster.Constraint{Attribute: parts[0], Operator: cluster.Operator(parts[1])}
+		if len(parts) == 3 {
+			c.Value = parts[2]
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 func parseTask(d *datadriven.TestData, t *testing.T, name string, args map[string]string) cluster.TaskTemplate {
 	t.Helper()
 	task := cluster.TaskTemplate{Name: name, Goal: cluster.GoalRunning, Container: cluster.Container{Image: "i@sha256:0"}}
@@ -387,8 +432,9 @@ func parseTask(d *datadriven.TestData, t *testing.T, name string, args map[strin
 	}
 	for p := range strings.SplitSeq(args["ports"], ",") {
 		name, num, _ := strings.Cut(p, ":")
+		num, listen, _ := strings.Cut(num, ":")
 		if name != "" {
-			task.Ports = append(task.Ports, cluster.PortSpec{Name: name, Port: uint16(number(d, t, num))})
+			task.Ports = append(task.Ports, cluster.PortSpec{Name: name, Port: uint16(number(d, t, num)), Listen: uint16(number(d, t, listen))})
 		}
 	}
 	slices.SortFunc(task.Ports, func(a, b cluster.PortSpec) int { return strings.Compare(a.Name, b.Name) })

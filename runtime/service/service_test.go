@@ -75,6 +75,24 @@ func TestValidate(t *testing.T) {
 		{"reference to no instance", command("${pods.master[1].host}"), "/pods/1/tasks/0/container", "instance 1"},
 		{"reference to no port", command("${pods.master[0].ports.x}"), "/pods/1/tasks/0/container", `"x"`},
 		{"reference to no port of its own", command("${self.ports.x}"), "/pods/1/tasks/0/container", `"x"`},
+		{"reference to no port to listen on", command("${self.listen.x}"), "/pods/1/tasks/0/container", `"x"`},
+		{"priority", func(s *cluster.ServiceSpec) { s.Priority = cluster.MaxPriority + 1 }, "/priority", "1001"},
+		{"placement", func(s *cluster.ServiceSpec) {
+			s.Pods[1].Placement = []cluster.Constraint{{Attribute: "rack", Operator: cluster.OpUnique}, {Attribute: "rack", Operator: cluster.OpLike, Value: "("}}
+		}, "/pods/1/placement/1", "rack LIKE"},
+		{"too many rules", func(s *cluster.ServiceSpec) {
+			s.Pods[1].Placement = make([]cluster.Constraint, cluster.MaxConstraints+1)
+		}, "/pods/1/placement", "33 rules"},
+		{"all ready always", func(s *cluster.ServiceSpec) { s.Pods[1].MinReady = 2 }, "/pods/1/min_ready", "2 of 2"},
+		{"negative min ready", func(s *cluster.ServiceSpec) { s.Pods[1].MinReady = -1 }, "/pods/1/min_ready", "-1"},
+		{"serial gang", func(s *cluster.ServiceSpec) { s.Pods[1].Gang, s.Deploy[1].Strategy = true, cluster.Serial }, "/pods/1/gang", "serial"},
+		{"gang that waits for itself", func(s *cluster.ServiceSpec) {
+			s.Pods[1].Gang, s.Pods[1].Tasks[0].Container.Command = true, []string{"${pods.worker[0].host}"}
+		}, "/pods/1/gang", "worker-0"},
+		{"network", func(s *cluster.ServiceSpec) { s.Pods[1].Network = "Bridge!" }, "/pods/1", "Bridge!"},
+		{"port twice in a network", func(s *cluster.ServiceSpec) {
+			s.Pods[0].Network, s.Pods[0].Tasks[0].Ports[0].Listen = "bridge", 8080
+		}, "/pods/0/tasks/0/ports/1/listen", `8080 is port "rpc"`},
 		{"no reference", command("${options.x}"), "/pods/1/tasks/0/container", "options.x"},
 		{"open brace", command("${self.host"), "/pods/1/tasks/0/container", "${"},
 	} {

@@ -25,6 +25,8 @@ type Status struct {
 	Version      string                `json:"version,omitempty"`
 	Role         cluster.Role          `json:"role"`
 	State        ServiceState          `json:"state"`
+	Priority     int                   `json:"priority,omitempty"`
+	Preemptible  bool                  `json:"preemptible,omitempty"`
 	Generation   int64                 `json:"generation"` // log index of the spec
 	Ready        int                   `json:"ready"`      // instances that are complete
 	Total        int                   `json:"total"`      // instances wanted
@@ -40,11 +42,15 @@ type Status struct {
 
 // PodStatus is a pod of a service.
 type PodStatus struct {
-	Name      string           `json:"name"`
-	Count     int              `json:"count"`
-	Ready     int              `json:"ready"` // instances that are complete
-	Unique    bool             `json:"unique,omitempty"`
-	Instances []InstanceStatus `json:"instances"`
+	Name      string               `json:"name"`
+	Count     int                  `json:"count"`
+	Ready     int                  `json:"ready"` // instances that are complete
+	Unique    bool                 `json:"unique,omitempty"`
+	Gang      bool                 `json:"gang,omitempty"`
+	MinReady  int                  `json:"min_ready,omitempty"`
+	Network   string               `json:"network,omitempty"`
+	Placement []cluster.Constraint `json:"placement,omitempty"`
+	Instances []InstanceStatus     `json:"instances"`
 }
 
 // InstanceStatus is an instance of a pod.
@@ -135,6 +141,7 @@ func (w *world) status(svc *core.Service) Status {
 	m := newModel(w, svc)
 	s := Status{
 		ID: svc.Spec.ID, Package: svc.Spec.Package, Version: svc.Spec.Version, Role: m.role(),
+		Priority: svc.Spec.Priority, Preemptible: svc.Spec.Preemptible,
 		Generation: svc.Generation, Installation: svc.Installation,
 		Created: svc.Created, Updated: svc.Updated, Principal: svc.Principal,
 		Pods: make([]PodStatus, 0, len(m.pods)), Deployment: make([]PhaseStatus, 0, len(m.phases)),
@@ -184,7 +191,8 @@ func (m *model) state() ServiceState {
 }
 
 func (m *model) podStatus(p *pod) PodStatus {
-	ps := PodStatus{Name: p.spec.Name, Count: p.spec.Count, Unique: p.spec.Unique, Instances: make([]InstanceStatus, 0, len(p.instances))}
+	ps := PodStatus{Name: p.spec.Name, Count: p.spec.Count, Unique: p.spec.Unique, Gang: p.spec.Gang, MinReady: p.spec.MinReady,
+		Network: p.spec.Network, Placement: p.spec.Placement, Instances: make([]InstanceStatus, 0, len(p.instances))}
 	for _, in := range p.instances {
 		if m.svc.Removing && len(in.live) == 0 {
 			continue // it is gone already

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"cmp"
+	"math"
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -16,7 +18,7 @@ import (
 type Stepper struct {
 	view     *core.View // of the latest step
 	draining []cluster.AgentID
-	quiet    []quiet // in order of the services' ids
+	quiet    []quiet // in the order of world.services
 }
 
 // quiet is a service that wanted nothing, whatever the time and the offers are.
@@ -35,8 +37,8 @@ func (s *Stepper) Step(now cluster.Time, view *core.View, offers []cluster.Offer
 	rooms := sched.Rooms(view, offers)
 	known, i := s.quiet, 0
 	next := make([]quiet, 0, len(known)+1)
-	for svc := range view.Services() {
-		for i < len(known) && known[i].svc.Spec.ID < svc.Spec.ID {
+	for _, svc := range w.services {
+		for i < len(known) && before(known[i].svc, svc) < 0 {
 			i++
 		}
 		if i < len(known) && known[i].svc == svc && (s.view == view || known[i].holds(view)) {
@@ -71,16 +73,31 @@ type world struct {
 	now      cluster.Time
 	view     *core.View
 	draining []cluster.AgentID // agents that are to be empty soon, in order
+	services []*core.Service   // in the order in which they are served: the highest priority first
+	lowest   int               // the lowest priority of a service that is preemptible
+	outlook  *outlook          // nil: nobody asked yet
+	keeping  bool              // a gang keeps offers in this step
 }
 
 func newWorld(now cluster.Time, view *core.View) *world {
-	w := &world{now: now, view: view}
+	w := &world{now: now, view: view, services: slices.Collect(view.Services()), lowest: math.MaxInt}
+	slices.SortFunc(w.services, before)
+	for _, svc := range w.services {
+		if svc.Spec.Preemptible && !svc.Removing {
+			w.lowest = min(w.lowest, svc.Spec.Priority)
+		}
+	}
 	for a := range view.Agents() {
 		if a.Drain != nil && a.Drain.State == core.Draining && !a.Drain.Killing && a.State == cluster.AgentActive {
 			w.draining = append(w.draining, a.Info.ID)
 		}
 	}
 	return w
+}
+
+// before orders services: the higher priority first, then by id.
+func before(a, b *core.Service) int {
+	return cmp.Or(cmp.Compare(b.Spec.Priority, a.Spec.Priority), cmp.Compare(a.Spec.ID, b.Spec.ID))
 }
 
 // step adds to r what one service wants. It reports whether that is nothing, and

@@ -64,8 +64,12 @@ func (f *faults) err(object string) error {
 // the rest. An error is an *InvalidError.
 func Validate(spec cluster.ServiceSpec) error {
 	var f faults
+	if err := cluster.ValidatePriority(spec.Priority); err != nil {
+		f.add("/priority", "%s", err)
+	}
 	for i := range spec.Pods {
 		validatePod(&f, spec.Pods, i)
+		validateRules(&f, &spec, i)
 	}
 	validateOrder(&f, &spec)
 	for i, ph := range spec.Deploy {
@@ -124,6 +128,51 @@ func validatePod(f *faults, pods []cluster.PodSpec, i int) {
 	validateTasks(f, at+"/tasks", p.Tasks, false)
 	for j := range p.Tasks {
 		validateRefs(f, fmt.Sprintf("%s/tasks/%d", at, j), pods, p.Tasks, j)
+	}
+}
+
+// validateRules checks where the instances of a pod may be, and how many at once.
+func validateRules(f *faults, spec *cluster.ServiceSpec, i int) {
+	p, at := &spec.Pods[i], fmt.Sprintf("/pods/%d", i)
+	before := len(f.list)
+	if len(p.Placement) > cluster.MaxConstraints {
+		f.add(at+"/placement", "has %d rules, the limit is %d", len(p.Placement), cluster.MaxConstraints)
+		return
+	}
+	for j, c := range p.Placement {
+		if err := c.Validate(); err != nil {
+			f.add(fmt.Sprintf("%s/placement/%d", at, j), "%s", err)
+		}
+	}
+	if p.MinReady < 0 || p.MinReady >= p.Count && p.Count > 0 && p.MinReady > 0 {
+		f.add(at+"/min_ready", "is %d of %d instances: at least one must be free to go, or none could ever be replaced", p.MinReady, p.Count)
+	}
+	if p.Gang && p.Count > 1 && serial(spec, p.Name) {
+		f.add(at+"/gang", "starts as one, and its phase is serial: make the phase parallel")
+	}
+	validateListen(f, at, p)
+	if len(f.list) == before {
+		if err := p.ValidateRules(); err != nil {
+			f.add(at, "%s", err)
+		}
+	}
+}
+
+// validateListen checks that no two ports of a pod are one in its network.
+func validateListen(f *faults, at string, p *cluster.PodSpec) {
+	taken := map[uint16]string{}
+	for i := range p.Tasks {
+		for j, port := range p.Tasks[i].Ports {
+			n := port.Listen
+			if n == 0 {
+				n = port.Port
+			}
+			other, there := taken[n]
+			if there && n != 0 && p.Network != "" {
+				f.add(fmt.Sprintf("%s/tasks/%d/ports/%d/listen", at, i, j), "%d is port %q of the same network too", n, other)
+			}
+			taken[n] = port.Name
+		}
 	}
 }
 
@@ -222,7 +271,7 @@ func wrongRef(r cluster.Ref, pods []cluster.PodSpec, group []cluster.TaskTemplat
 		}
 		tasks = p.Tasks
 	}
-	if r.Field == cluster.RefPort && !hasPort(tasks, r.Port) {
+	if (r.Field == cluster.RefPort || r.Field == cluster.RefListen) && !hasPort(tasks, r.Port) {
 		return fmt.Sprintf("${%s} names port %q, which is not there", r, r.Port)
 	}
 	return ""

@@ -27,14 +27,17 @@ type agent struct {
 
 	// On its disk.
 	boot    int
-	attempt int // of a session; counts over all lives
+	memory  int   // how often the disk was lost: names Hello.Life
+	hellos  int64 // made from this memory
 	tasks   map[cluster.TaskID]*task
 	order   []*task // as they came
-	minted  int     // reports made
+	volumes map[cluster.VolumeName]*volume
+	minted  int // reports made
 
-	// In its memory.
+	// In the memory of its program.
 	up      bool
 	life    int
+	attempt int    // for a session; counts over all lives, so that an old stream is never heard
 	session string // empty: none
 	stream  cluster.Time
 	retry   cluster.Millis
@@ -72,16 +75,29 @@ func (a *agent) open(life int) {
 	a.attempt++
 	attempt := a.attempt
 	a.stream = a.sim.now
-	h := cluster.Hello{Agent: a.info, Boot: fmt.Sprintf("boot-%d", a.boot)}
-	for _, t := range a.order {
-		h.Tasks = append(h.Tasks, cluster.TaskReport{Spec: t.spec, Status: t.status})
-	}
-	a.sim.send(&a.link, up, func() { a.sim.master.hello(a, attempt, h) })
+	h := a.hello()
+	memory := a.memory
+	a.sim.sendHello(&a.link, func() {
+		if memory == a.memory { // the connections of a machine end with it
+			a.sim.master.hello(a, attempt, h)
+		}
+	})
 	a.later(replyTimeout, func() {
 		if a.attempt == attempt && a.session == "" {
 			a.again()
 		}
 	})
+}
+
+// hello says what the agent is and has.
+func (a *agent) hello() cluster.Hello {
+	a.hellos++
+	h := cluster.Hello{Agent: a.info, Boot: fmt.Sprintf("boot-%d", a.boot), Life: fmt.Sprintf("%s-%d", a.id, a.memory), Attempt: a.hellos}
+	for _, t := range a.order {
+		h.Tasks = append(h.Tasks, cluster.TaskReport{Spec: t.spec, Status: t.status})
+	}
+	h.Volumes = a.volumeNames()
+	return h
 }
 
 // again tries for a session after a pause.
@@ -114,6 +130,8 @@ func (a *agent) obey(attempt int, o cluster.Order) {
 		a.kill(o)
 	case cluster.OrderAck:
 		a.acked(o)
+	case cluster.OrderDestroy:
+		a.destroy(cluster.VolumeName{Role: o.Role, ID: o.Volume})
 	}
 }
 

@@ -16,8 +16,9 @@ const maxActors = 10_000
 // verbs are the operations. X stands for an agent, a framework, or "of=web.p-0":
 // the agent that instance is on.
 //
-//	agents 3 cpus=8 mem=32G zones=2    makes agents and waits a second
-//	framework f1 greedy role=eng       makes a framework of a kind
+//	agents 3 cpus=8 mem=32G zones=2    makes agents, here in two zones, and waits a second; racks=2: with an attribute
+//	framework f1 greedy role=eng       makes a framework of a kind; "reuse": it uses names of volumes again
+//	operate f1 reserve create task     has a scripted one use an offer; see doOperate
 //	faults loss=0.1 duplicate=0.1 delay=500ms taskcrash=0.2 mastercrash=0.01 sync=50ms
 //	service web pods=(a:1,b:3:unique)  wants a service; see spec
 //	install spark                      wants one of a head and workers that follow it
@@ -34,7 +35,7 @@ const maxActors = 10_000
 //	kill-container a1 2 · kill-task 7  ends a process · asks for the end of a task, by number
 //	heal · teardown                    ends all faults · ends all frameworks of outside
 var verbs = map[string]func(*Sim, Op) error{
-	"agents": (*Sim).doAgents, "framework": (*Sim).doFramework, "faults": (*Sim).doFaults,
+	"agents": (*Sim).doAgents, "framework": (*Sim).doFramework, "faults": (*Sim).doFaults, "operate": (*Sim).doOperate,
 	"service": (*Sim).doService, "install": (*Sim).doService,
 	"remove": func(s *Sim, op Op) error {
 		s.Want(core.RemoveService{Service: cluster.ServiceID(op.word(0))})
@@ -112,11 +113,14 @@ func (s *Sim) doAgents(op Op) error {
 	if err != nil {
 		return err
 	}
-	zones, err := strconv.Atoi(op.text("zones", "0"))
-	if err != nil || zones < 0 || zones > maxActors {
-		return fmt.Errorf("%s: %q is not a number of zones", op.Verb, op.text("zones", ""))
+	for _, p := range []struct {
+		key string
+		to  *int
+	}{{"zones", &s.Zones}, {"racks", &s.Racks}} {
+		if *p.to, err = strconv.Atoi(op.text(p.key, "0")); err != nil || *p.to < 0 || *p.to > maxActors {
+			return fmt.Errorf("%s: %q is not a number of %s", op.Verb, op.text(p.key, ""), p.key)
+		}
 	}
-	s.Zones = zones
 	s.AddAgents(n, cluster.Resources{CPU: cpu, Mem: mem, Disk: 1 << 40, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31099})})
 	s.Advance(1000)
 	return nil
@@ -127,7 +131,11 @@ func (s *Sim) doFramework(op Op) error {
 	if op.word(0) == "" || !slices.Contains(Kinds, kind) || s.guest(cluster.FrameworkID(op.word(0))) != nil {
 		return fmt.Errorf("%s: want a new name and one of %v", op, Kinds)
 	}
-	s.AddFramework(cluster.FrameworkID(op.word(0)), kind, cluster.Role(op.text("role", string(cluster.DefaultRole))))
+	role := cluster.Role(op.text("role", string(cluster.DefaultRole)))
+	if (kind == Stateful || kind == Scripted) && role == cluster.DefaultRole {
+		return fmt.Errorf("%s: nothing can be reserved for role %s", op, role)
+	}
+	s.AddFramework(cluster.FrameworkID(op.word(0)), kind, role).reuse = op.has("reuse")
 	return nil
 }
 
@@ -136,7 +144,7 @@ func (s *Sim) doFaults(op Op) error {
 	for _, p := range []struct {
 		key string
 		to  *float64
-	}{{"loss", &f.Loss}, {"duplicate", &f.Duplicate}, {"taskcrash", &f.TaskCrash}, {"mastercrash", &f.MasterCrash}} {
+	}{{"loss", &f.Loss}, {"duplicate", &f.Duplicate}, {"latehello", &f.LateHello}, {"taskcrash", &f.TaskCrash}, {"mastercrash", &f.MasterCrash}} {
 		var err error
 		if *p.to, err = op.part(p.key); err != nil {
 			return err

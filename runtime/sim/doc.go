@@ -1,7 +1,7 @@
 // Package sim is a whole cluster in one goroutine and in virtual time: the real
 // core, allocator, service and job frameworks between a master and agents that
 // are made up here, with frameworks of outside that are greedy, refusing, slow,
-// dead, hoarding or lying, over a network that delays, loses, repeats, reorders
+// dead, hoarding, lying or keep volumes, over a network that delays, loses, repeats, reorders
 // and divides, and a disk that may lose the batch that was being written. A run
 // is a heap of events ordered by time and number; all chance comes from one
 // seed. The same seed is the same run, bit for bit.
@@ -9,7 +9,11 @@
 // What is checked after every applied command: core.Check, alloc.Check, that no
 // agent is asked to run more than it has, that the service framework does the
 // same with and without its memory, and that a master that crashed comes back
-// from its log to the very state it had. After the faults end, Settle demands
+// from its log to the very state it had; that the master gives up no task that
+// runs, that groups are launched whole, and that a task sees in a volume just
+// what was written into that volume. What the service framework asks for is
+// judged in the state in which it asked: rules on agents, gangs, preemption and
+// MinReady. After the faults end, Settle demands
 // that the cluster becomes what is wanted, and that nothing else runs: first
 // with the frameworks of outside there, then without them, when nothing that
 // they held may be left.

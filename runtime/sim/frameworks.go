@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
@@ -17,6 +16,7 @@ type framework struct {
 	id     cluster.FrameworkID
 	step   func(cluster.Time, *core.View, []cluster.Offer) sched.Result
 	demand uint64
+	kept   []cluster.Offer // that the latest step did not answer
 }
 
 func (s *Sim) builtin() []*framework {
@@ -42,7 +42,8 @@ func (s *Sim) remembering() func(cluster.Time, *core.View, []cluster.Offer) sche
 // into the inbox.
 func (m *master) schedule() {
 	view, now := m.state.View(), m.sim.now
-	m.expire(now)
+	m.stepped = now
+	m.alloc.Expire(now)
 	m.wake = 0
 	results := make([]sched.Result, len(m.frameworks))
 	subscribing := false
@@ -62,30 +63,20 @@ func (m *master) schedule() {
 		m.sim.fail("allocator at index %d: %v", view.Index(), err)
 	}
 	for i, f := range m.frameworks {
-		if offers := m.offersOf(f, made); len(offers) > 0 {
+		kept := slices.DeleteFunc(f.kept, func(o cluster.Offer) bool {
+			_, there := m.alloc.Offer(o.ID)
+			return !there
+		})
+		offers := append(m.offersOf(f, kept), m.offersOf(f, made)...)
+		if len(offers) > 0 {
 			results[i] = f.step(now, view, offers)
 		}
+		f.kept = sched.Unanswered(offers, results[i].Calls)
 		if w := results[i].Wake; w != 0 && (m.wake == 0 || w < m.wake) {
 			m.wake = w
 		}
+		m.sim.judge(f, view, results[i].Calls)
 		m.make(f, results[i].Calls)
-	}
-}
-
-// maxSilence bounds how often the refusal that silence is gets longer: 64 minutes.
-const maxSilence = 6
-
-// expire withdraws the offers whose time is over. Silence is a refusal, and a
-// longer one each time until the framework answers: else whoever never answers,
-// and so never holds much, is the first to be offered the same again for ever.
-func (m *master) expire(now cluster.Time) {
-	silent := map[cluster.FrameworkID]bool{}
-	for _, o := range m.alloc.Expire(now) {
-		m.alloc.Decline(now, o, alloc.DefaultOfferTimeout<<min(m.silence[o.Framework], maxSilence))
-		if !silent[o.Framework] {
-			silent[o.Framework] = true
-			m.silence[o.Framework]++
-		}
 	}
 }
 
@@ -151,7 +142,7 @@ func (m *master) make(f *framework, calls []sched.Call) {
 		case sched.Decline:
 			m.decline(f, c.Offer, c.RefuseFor)
 		case sched.Kill:
-			m.submit(core.KillTask{Task: c.Task, Grace: c.Grace, Principal: by}, nil)
+			m.submit(core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}, nil)
 		case sched.Forget:
 			m.submit(core.ForgetService{Service: c.Service, Principal: by}, nil)
 		case sched.Cancel:

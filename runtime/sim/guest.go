@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -19,10 +18,12 @@ const (
 	Dead     Kind = "dead"     // subscribes and never says a word again
 	Hoarding Kind = "hoarding" // holds offers until they are nearly over
 	Lying    Kind = "lying"    // says what no honest framework says
+	Stateful Kind = "stateful" // keeps volumes: reserves, creates, uses, destroys, unreserves
+	Scripted Kind = "scripted" // does what a scenario says
 )
 
 // Kinds are all kinds of frameworks.
-var Kinds = []Kind{Greedy, Refusing, Slow, Dead, Hoarding, Lying}
+var Kinds = []Kind{Greedy, Refusing, Slow, Dead, Hoarding, Lying, Stateful, Scripted}
 
 const (
 	// guestFailover is how long the tasks of a framework that is away live on.
@@ -41,8 +42,14 @@ type guest struct {
 	role cluster.Role
 	link link
 
-	minted    int // tasks named, over all lives
-	residents int // of them, those that never end
+	minted    int    // tasks named, over all lives
+	residents int    // of them, those that never end
+	volumes   int    // volumes named, over all lives
+	kept      int    // of them, those it believes to be there
+	rounds    int    // volumes it knows it destroyed
+	reuse     bool   // names of volumes come again
+	grouped   string // the latest group of a lie
+	script    []line // of a scripted one, not done yet
 	gone      bool
 
 	up        bool
@@ -53,10 +60,11 @@ type guest struct {
 }
 
 // AddFramework starts a framework of a kind under a role.
-func (s *Sim) AddFramework(id cluster.FrameworkID, kind Kind, role cluster.Role) {
+func (s *Sim) AddFramework(id cluster.FrameworkID, kind Kind, role cluster.Role) *guest {
 	g := &guest{sim: s, id: id, kind: kind, role: role}
 	s.guests = append(s.guests, g)
 	g.start()
+	return g
 }
 
 // guest gives a framework, nil when there is none of that id.
@@ -89,6 +97,38 @@ func (s *Sim) Teardown() {
 			s.Want(core.RemoveFramework{Framework: g.id, Principal: string(g.id)})
 		}
 	}
+	if !s.tidying {
+		s.tidying = true
+		s.tidy()
+	}
+}
+
+// tidyEvery is the time between two looks of the operator who takes back what
+// frameworks reserved that are gone.
+const tidyEvery cluster.Millis = 5_000
+
+// tidy destroys volumes and takes back reservations that no task holds, as an
+// operator does, again and again: what a task holds becomes free.
+func (s *Sim) tidy() {
+	for a := range s.View().Agents() {
+		if len(s.wants) > 0 {
+			break
+		}
+		var ops []cluster.Operation
+		for _, r := range a.Reserved.Minus(a.Held) {
+			if r.Stack[0].Static && len(r.Stack) == 1 {
+				continue
+			}
+			for i := range r.Volumes {
+				ops = append(ops, cluster.Operation{Kind: cluster.OpDestroy, Stack: r.Stack, Volume: &r.Volumes[i]})
+			}
+			ops = append(ops, cluster.Operation{Kind: cluster.OpUnreserve, Stack: r.Stack, Resources: r.Flat()})
+		}
+		if len(ops) > 0 && a.State != cluster.AgentGone {
+			s.Want(core.OperateAgent{Agent: a.Info.ID, Operations: ops, Principal: "operator"})
+		}
+	}
+	s.after(tidyEvery, s.tidy)
 }
 
 func (g *guest) start() {
@@ -98,6 +138,18 @@ func (g *guest) start() {
 	g.up = true
 	g.life++
 	g.open()
+	if g.kind != Dead {
+		g.beat()
+	}
+}
+
+// beat calls the master now and then, and so learns that it does not know the
+// framework any more.
+func (g *guest) beat() {
+	if g.session != "" {
+		g.call(func(*master) {})
+	}
+	g.later(cluster.HeartbeatEvery, g.beat)
 }
 
 // later plans something for this life of the program.
@@ -172,108 +224,11 @@ func (g *guest) offered(session string, o cluster.Offer) {
 	case Hoarding:
 		g.held = append(g.held, o)
 		g.later(max(0, o.Deadline.Sub(s.now)-s.between(0, 2000)), func() { g.release(o) })
+	case Scripted:
+		g.later(s.between(0, 10), func() { g.perform(o) })
+	case Stateful:
+		g.later(s.between(0, 2000), func() { g.keep(o) })
 	case Lying:
 		g.later(s.between(0, 2000), func() { g.lie(o) })
-	}
-}
-
-// task names a task that ends by itself.
-func (g *guest) task(need cluster.Resources) cluster.TaskSpec {
-	g.minted++
-	return cluster.TaskSpec{ID: cluster.TaskID(fmt.Sprintf("%s.t%d", g.id, g.minted)), Name: "t", Framework: g.id, Role: g.role,
-		Task: "t", Goal: cluster.GoalFinish, Container: cluster.Container{Image: "r/i@sha256:42"}, Resources: need}
-}
-
-func (g *guest) accept(tasks []cluster.TaskSpec, offers ...cluster.OfferID) {
-	g.call(func(m *master) { m.acceptGuest(g, offers, tasks) })
-}
-
-func (g *guest) decline(o cluster.Offer, refuse cluster.Millis) {
-	g.call(func(m *master) { m.declineGuest(g, o.ID, refuse) })
-}
-
-// fill launches as many tasks of one core as there is room for.
-func (g *guest) fill(o cluster.Offer) {
-	need, left := cluster.Resources{CPU: 1000, Mem: 512 << 20}, o.Resources
-	var tasks []cluster.TaskSpec
-	for cluster.Fits(left, need) == nil && len(tasks) < core.MaxTasksPerAccept {
-		tasks, left = append(tasks, g.task(need)), left.Minus(need)
-	}
-	if len(tasks) == 0 {
-		g.decline(o, -1)
-		return
-	}
-	g.accept(tasks, o.ID)
-}
-
-// one launches a single small task, which never ends as long as the framework
-// has few of those.
-func (g *guest) one(o cluster.Offer) {
-	t := g.task(cluster.Resources{CPU: 100, Mem: 64 << 20})
-	if g.residents < maxResidents {
-		g.residents++
-		t.Goal = cluster.GoalRunning
-	}
-	g.accept([]cluster.TaskSpec{t}, o.ID)
-}
-
-func (g *guest) refuse(o cluster.Offer) {
-	g.decline(o, g.sim.between(-1, 120_000))
-	if g.sim.chance(0.1) {
-		g.call(func(m *master) { m.alloc.Suppress(g.id) })
-		g.later(g.sim.between(1_000, 60_000), func() { g.call(func(m *master) { m.alloc.Revive(g.id) }) })
-	}
-}
-
-// release uses an offer that was held, or lets it run out.
-func (g *guest) release(o cluster.Offer) {
-	if !slices.ContainsFunc(g.held, func(h cluster.Offer) bool { return h.ID == o.ID }) {
-		return
-	}
-	g.rescinded(o.ID)
-	if g.sim.chance(0.5) {
-		g.one(o)
-	}
-}
-
-// lie answers an offer as only a broken or hostile framework does.
-func (g *guest) lie(o cluster.Offer) {
-	t := g.task(cluster.Resources{CPU: 100, Mem: 64 << 20})
-	switch g.sim.between(0, 10) {
-	case 0: // twice, under two names
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-		g.accept([]cluster.TaskSpec{g.task(t.Resources)}, o.ID)
-	case 1: // the same offer twice in one
-		g.accept([]cluster.TaskSpec{t}, o.ID, o.ID)
-	case 2: // what was never offered
-		g.accept([]cluster.TaskSpec{t}, "no-such-offer")
-	case 3:
-		t.Role = "other"
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-	case 4:
-		t.Framework = "services"
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-	case 5:
-		t.Resources = cluster.Resources{CPU: -1 << 62, Mem: -1, Disk: -1 << 63}
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-	case 6: // together they are more than an int64 holds
-		t.Resources = cluster.Resources{CPU: 1<<63 - 1, Mem: 1<<63 - 1, Disk: 1<<63 - 1}
-		u := t
-		u.ID += "x"
-		g.accept([]cluster.TaskSpec{t, u}, o.ID)
-	case 7: // somebody else's task
-		for other := range g.sim.View().Tasks() {
-			t.ID = other.Spec.ID
-		}
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-	case 8: // a port that is not among those it claims
-		t.Ports = map[string]uint16{"http": 31001}
-		g.accept([]cluster.TaskSpec{t}, o.ID)
-	case 9: // each fits, both do not
-		t.Resources = cluster.Resources{CPU: o.Resources.CPU, Mem: o.Resources.Mem}
-		g.accept([]cluster.TaskSpec{t, g.task(t.Resources)}, o.ID)
-	default:
-		t.Service, t.Pod, t.Run = "s0", "head", "r1"
-		g.accept([]cluster.TaskSpec{t}, o.ID)
 	}
 }

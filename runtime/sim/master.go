@@ -43,15 +43,14 @@ type master struct {
 	awake      bool // a round is planned
 	syncing    bool // a batch is on its way to the disk
 	wake       cluster.Time
+	stepped    cluster.Time // when the frameworks acted last
 	started    cluster.Time
 	sessions   map[cluster.AgentID]*stream
-	attempts   map[cluster.AgentID]int // the latest of each agent to open a session
 	heard      map[cluster.AgentID]cluster.Time
 	visits     map[cluster.FrameworkID]*visit
-	offered    []cluster.Offer             // to guests; some of them were answered
-	silence    map[cluster.FrameworkID]int // how often offers of it ran out since its last answer
-	pings      cluster.Time                // when the next ones are due
-	snapAt     int64                       // index of the latest snapshot
+	offered    []cluster.Offer // to guests; some of them were answered
+	pings      cluster.Time    // when the next ones are due
+	snapAt     int64           // index of the latest snapshot
 }
 
 // start brings the master up from its log.
@@ -60,13 +59,13 @@ func (m *master) start() {
 	m.up, m.inbox, m.awake, m.syncing, m.wake = true, nil, false, false, 0
 	m.started, m.pings = m.sim.now, m.sim.now
 	m.sessions = map[cluster.AgentID]*stream{}
-	m.heard, m.attempts = map[cluster.AgentID]cluster.Time{}, map[cluster.AgentID]int{}
-	m.visits, m.offered, m.silence = map[cluster.FrameworkID]*visit{}, nil, map[cluster.FrameworkID]int{}
+	m.heard = map[cluster.AgentID]cluster.Time{}
+	m.visits, m.offered = map[cluster.FrameworkID]*visit{}, nil
 	name := "m" + strconv.Itoa(m.life)
 	m.alloc = alloc.New(alloc.Config{Name: name, Seed: m.sim.random.Uint64()})
 	m.frameworks = m.sim.builtin()
 	m.log.Reopen()
-	state, err := replay(m.log)
+	state, err := replay(m.log, m.unseen)
 	if err != nil {
 		m.sim.fail("the master does not come back: %v", err)
 		return
@@ -78,8 +77,15 @@ func (m *master) start() {
 	m.tick(m.life)
 }
 
-// replay makes the state out of a log.
-func replay(log store.Log) (*core.State, error) {
+// unseen looks at what reached the disk as the master crashed.
+func (m *master) unseen(state *core.State, c core.Command, events []core.Event) {
+	if m.state != nil && state.Index() > m.state.Index() {
+		m.sim.applied(state, c, events)
+	}
+}
+
+// replay makes the state out of a log; each, if there is one, sees every command of it.
+func replay(log store.Log, each func(*core.State, core.Command, []core.Event)) (*core.State, error) {
 	ctx := context.Background()
 	at, data, err := log.LoadSnapshot(ctx)
 	if err != nil {
@@ -94,7 +100,10 @@ func replay(log store.Log) (*core.State, error) {
 	err = log.Replay(ctx, at+1, func(_ int64, entry []byte) error {
 		t, c, err := core.Decode(entry)
 		if err == nil {
-			state.Apply(t, c)
+			events, _ := state.Apply(t, c)
+			if each != nil {
+				each(state, c, events)
+			}
 		}
 		return err
 	})
@@ -253,7 +262,7 @@ func (m *master) apply(at cluster.Time, batch []request) {
 		var ef []core.Effect
 		events[i], ef = m.state.Apply(at, r.cmd)
 		effects = append(effects, ef...)
-		s.applied(r.cmd, events[i])
+		s.applied(m.state, r.cmd, events[i])
 	}
 	for i, r := range batch {
 		if r.reply != nil {
@@ -286,13 +295,15 @@ func (m *master) dropSessions(events []core.Event) {
 }
 
 // hello is an agent's request for a session; welcome goes down its new stream.
-// A session is a connection: it is opened once, however often its packets come.
+// The state refuses one that is older than what came before; the session that
+// is there goes on then.
 func (m *master) hello(a *agent, attempt int, h cluster.Hello) {
-	if !m.up || attempt <= m.attempts[a.id] {
+	if !m.up {
 		return
 	}
-	m.attempts[a.id] = attempt
-	m.submit(core.RegisterAgent{Agent: h.Agent, Boot: h.Boot, Tasks: h.Tasks, Principal: "agent:" + string(a.id)}, func(ev []core.Event) {
+	cmd := core.RegisterAgent{Agent: h.Agent, Boot: h.Boot, Tasks: h.Tasks, Volumes: h.Volumes, Life: h.Life, Attempt: h.Attempt,
+		Principal: "agent:" + string(a.id)}
+	m.submit(cmd, func(ev []core.Event) {
 		if core.Refused(ev) != nil {
 			return
 		}

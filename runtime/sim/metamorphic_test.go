@@ -100,14 +100,14 @@ func (v variant) run(t *testing.T, r *rand.Rand, fresh func() func() store.Log, 
 			must(log.Close())
 			log = open()
 			var err error
-			state, err = replay(log)
+			state, err = replay(log, nil)
 			must(err)
 		}
 	}
 	must(log.Close())
 	log = open()
 	defer log.Close()
-	state, err := replay(log)
+	state, err := replay(log, nil)
 	must(err)
 	return state.Hash()
 }

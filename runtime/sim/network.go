@@ -7,6 +7,7 @@ import "github.com/universe-dcos/universe/runtime/cluster"
 type Faults struct {
 	Loss      float64        // part of the messages that are lost
 	Duplicate float64        // part of the messages that come twice
+	LateHello float64        // part of the registrations that come up to a minute late, with or without one in time
 	MaxDelay  cluster.Millis // a message takes up to this long; 0: DefaultDelay
 	// TaskCrash is the part of started tasks that end by themselves within a minute.
 	TaskCrash float64
@@ -43,6 +44,21 @@ func (s *Sim) send(l *link, d direction, do func()) bool {
 		s.after(s.delay(), func() { s.arrive(l, d, do) })
 	}
 	return true
+}
+
+// maxLate is how late a registration can be.
+const maxLate cluster.Millis = 60_000
+
+// sendHello is send for a registration, which can be overtaken by those that
+// the agent sends after it.
+func (s *Sim) sendHello(l *link, do func()) {
+	if s.chance(s.faults.LateHello) {
+		s.after(s.between(0, maxLate), func() { s.arrive(l, up, do) })
+		if s.chance(0.5) {
+			return
+		}
+	}
+	s.send(l, up, do)
 }
 
 // arrive lets a message in, unless the link was cut while it was under way.

@@ -20,8 +20,10 @@ const (
 // same plan.
 func Plan(seed uint64) []Op {
 	p := planner{r: rand.New(rand.NewPCG(seed, 0xc4a05)), wanted: map[string]bool{}}
-	p.addf("agents %d cpus=8 mem=16G%s", planAgents, p.either(" zones=2"))
+	p.racks = 2 + p.r.IntN(2)
+	p.addf("agents %d cpus=8 mem=16G racks=%d%s", planAgents, p.racks, p.either(" zones=2"))
 	p.addf("faults %s", p.faults())
+	p.gangs = p.r.IntN(2) == 0
 	p.frameworks()
 	if p.r.IntN(3) == 0 {
 		p.addf("quota eng cpus=%d limit=%d", 1+p.r.IntN(4), 10+p.r.IntN(10))
@@ -46,6 +48,8 @@ type planner struct {
 	wanted map[string]bool // services
 	names  []string        // of frameworks
 	runs   int
+	racks  int
+	gangs  bool // there are gangs
 }
 
 func (p *planner) addf(format string, args ...any) {
@@ -64,7 +68,7 @@ func (p *planner) faults() string {
 		}
 		return fmt.Sprintf(" %s=%.4f", key, p.r.Float64()*most)
 	}
-	out := some("loss", 0.2) + some("duplicate", 0.2) + some("taskcrash", 0.5) + some("mastercrash", 0.02)
+	out := some("loss", 0.2) + some("duplicate", 0.2) + some("taskcrash", 0.5) + some("mastercrash", 0.02) + some("latehello", 0.5)
 	out += fmt.Sprintf(" delay=%dms", 1+p.r.Int64N(2000))
 	if p.r.IntN(2) == 0 {
 		out += fmt.Sprintf(" sync=%dms", 1+p.r.Int64N(500))
@@ -77,30 +81,37 @@ func (p *planner) faults() string {
 // counts as their role's, and it would be fair to let its services starve.
 func (p *planner) frameworks() {
 	for _, kind := range Kinds {
-		if p.r.IntN(5) < 2 {
+		if kind == Scripted || p.r.IntN(5) < 2 {
 			continue
 		}
 		name, role := fmt.Sprintf("%s-%d", kind, len(p.names)+1), ""
 		switch {
 		case kind == Slow || kind == Hoarding:
 			role = " role=outside"
-		case p.r.IntN(2) == 0:
+		case kind == Stateful || p.r.IntN(2) == 0:
 			role = " role=eng"
 		}
 		p.names = append(p.names, name)
 		p.addf("framework %s %s%s", name, kind, role)
+		if kind == Stateful && p.r.IntN(2) == 0 {
+			p.names = append(p.names, "keeper")
+			p.addf("framework keeper stateful role=%s", []string{"eng", "eng/deep", "outside"}[p.r.IntN(3)])
+		}
 	}
 }
 
 // act does one thing.
 func (p *planner) act() {
 	agent, down := 1+p.r.IntN(planAgents), p.r.Int64N(60_000)
-	service := fmt.Sprintf("s%d", p.r.IntN(3))
-	switch p.r.IntN(19) {
+	service := []string{"s0", "s1", "s2"}[p.r.IntN(3)]
+	switch p.r.IntN(21) {
 	case 0, 1, 2, 3:
 		p.wanted[service] = true
 		p.service(service)
 	case 4:
+		if p.r.IntN(4) == 0 {
+			service = "bulk"
+		}
 		if p.wanted[service] {
 			p.wanted[service] = false
 			p.addf("remove %s", service)
@@ -132,7 +143,9 @@ func (p *planner) act() {
 		p.addf("%s a%d %dms", []string{"drain", "maintenance"}[p.r.IntN(2)], agent, down)
 	case 17:
 		p.addf("reactivate a%d", agent)
-	case 18:
+	case 18, 19:
+		p.bulk()
+	case 20:
 		if len(p.names) > 0 {
 			name := p.names[p.r.IntN(len(p.names))]
 			if p.r.IntN(2) == 0 {
@@ -152,11 +165,45 @@ func (p *planner) either(text string) string {
 	return text
 }
 
-// service draws a spec. All of them together fit into the cluster.
+// bulk draws a service that is more than there is room for beside the others: it
+// has to give way. It has a role of its own where frameworks share the default
+// one, since its share would count against the services there.
+func (p *planner) bulk() {
+	p.wanted["bulk"] = true
+	p.addf("service bulk pods=(filler:%d%s) cpus=2 mem=256M image=%02d priority=-1 preemptible role=bulk", 2+p.r.IntN(14), p.either(":keep1"), p.r.IntN(2))
+}
+
+// service draws a spec. All of them together fit into the cluster, and all their
+// rules can hold there.
 func (p *planner) service(id string) {
-	workers := fmt.Sprintf("worker:%d:follow%s%s", p.r.IntN(4), p.either(":unique"), p.either(":serial"))
+	count := p.r.IntN(4)
+	workers := fmt.Sprintf("worker:%d:follow%s%s", count, p.either(":bridge"), p.rule(count))
 	if p.r.IntN(3) == 0 {
 		workers += ":once"
 	}
-	p.addf("service %s%s pods=(head:1,%s) cpus=0.5 mem=256M image=%02d%s", id, p.either(" readiness"), workers, p.r.IntN(3), p.either(" role=eng"))
+	role := p.either(" role=eng")
+	switch p.r.IntN(4) {
+	case 0:
+		if p.gangs {
+			workers += ":gang"
+		}
+	case 1:
+		workers += ":serial"
+	case 2:
+		if count > 1 {
+			workers += fmt.Sprintf(":keep%d", 1+p.r.IntN(count-1))
+		}
+	}
+	p.addf("service %s%s pods=(head:1,%s) cpus=0.5 mem=256M image=%02d%s%s%s", id, p.either(" readiness"), workers, p.r.IntN(3), role,
+		[]string{"", " priority=1", " priority=2"}[p.r.IntN(3)], p.either(" preemptible"))
+}
+
+// rule draws where the instances of a pod may be.
+func (p *planner) rule(count int) string {
+	rules := []string{"", ":unique", ":rack/GROUP_BY", ":unique:rack/GROUP_BY/2", ":@hostname/MAX_PER/2", ":@hostname/UNIQUE",
+		":rack/CLUSTER", ":rack/CLUSTER/r1", ":rack/IS/r0", ":rack/LIKE/r[01]", ":rack/UNLIKE/r0", ":rack/UNLIKE/r0:@hostname/GROUP_BY"}
+	if count <= p.racks {
+		rules = append(rules, ":rack/UNIQUE")
+	}
+	return rules[p.r.IntN(len(rules))]
 }

@@ -62,6 +62,10 @@ func (sc *scenario) run(d *datadriven.TestData) (string, error) {
 		return out, nil
 	case "processes":
 		return sc.processes(), nil
+	case "places":
+		return sc.places(), nil
+	case "volumes":
+		return sc.volumes(), nil
 	case "expect":
 		return "", sc.expect(op)
 	case "offers":
@@ -83,7 +87,8 @@ func (sc *scenario) replay(op Op, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := Run(seed, ops); err != nil {
+	_, err = Run(seed, ops)
+	if err != nil {
 		return "", err
 	}
 	return "ok\n", nil
@@ -168,6 +173,42 @@ func (sc *scenario) why() string {
 					fmt.Fprintf(&b, "%s.%s: %s\n", st.ID, in.Name, in.Why.Reason)
 				}
 			}
+		}
+	}
+	return b.String()
+}
+
+// places prints how many instances of each pod are in each rack.
+func (sc *scenario) places() string {
+	counts := map[string]int{}
+	for t := range sc.View().Tasks() {
+		if t.Active() {
+			counts[fmt.Sprintf("%s.%s in %s", t.Spec.Service, t.Spec.Pod, sc.View().Agent(t.Agent).Info.Attributes["rack"])]++
+		}
+	}
+	var lines []string
+	for what, n := range counts {
+		lines = append(lines, fmt.Sprintf("%s: %d\n", what, n))
+	}
+	sort.Strings(lines)
+	return strings.Join(lines, "")
+}
+
+// volumes prints what the master and the agents have of volumes.
+func (sc *scenario) volumes() string {
+	var b strings.Builder
+	for _, a := range sc.agents {
+		if rec := sc.View().Agent(a.id); rec != nil {
+			for _, r := range rec.Reserved {
+				fmt.Fprintf(&b, "%s: reserved for %s are %s, volumes:", a.id, r.Stack, cluster.Bytes(r.Flat().Disk))
+				for _, v := range r.Volumes {
+					fmt.Fprintf(&b, " %s", v.ID)
+				}
+				b.WriteByte('\n')
+			}
+		}
+		for _, n := range a.volumeNames() {
+			fmt.Fprintf(&b, "%s: has data of %s of %s\n", a.id, n.ID, n.Role)
 		}
 	}
 	return b.String()

@@ -15,12 +15,10 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run this one seed, and print what happens when it fails")
-	seedsFlag = flag.Int("seeds", 100, "how many seeds to run, the last of them a random one")
+	seedsFlag = flag.Int("seeds", 60, "how many seeds to run, the last of them a random one")
+	smallFlag = flag.Duration("minimise", 20*time.Second, "how long a failure is made smaller")
 	saveFlag  = flag.String("save", filepath.Join("testdata", "failed"), "where failures are saved as scenarios")
 )
-
-// minimiseFor bounds how long a failure is made smaller.
-const minimiseFor = 20 * time.Second
 
 // TestSeeds lets chance decide: what is asked of the cluster, who uses it, what
 // fails, how badly. Then all faults end, and it must settle.
@@ -50,7 +48,7 @@ func trySeed(t *testing.T, seed uint64) {
 		return
 	}
 	t.Errorf("SEED=%d COMMIT=%s %v", seed, commit(), err)
-	end := time.Now().Add(minimiseFor)
+	end := time.Now().Add(*smallFlag)
 	class := FailureClass(err)
 	least := Minimise(ops, func(ops []Op) bool {
 		_, err := Run(seed, ops)

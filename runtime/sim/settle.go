@@ -81,8 +81,28 @@ func (s *Sim) Settled() error {
 			return fmt.Errorf("framework %s is still there", g.id)
 		}
 	}
+	if s.tidying {
+		for _, a := range s.agents {
+			if err := a.bare(v); err != nil {
+				return fmt.Errorf("agent %s: %w", a.id, err)
+			}
+		}
+	}
 	if n := s.master.alloc.Outstanding(); n != 0 {
 		return fmt.Errorf("%d offers are outstanding, though the frameworks answer at once", n)
+	}
+	return nil
+}
+
+// bare says what is left on an agent of what frameworks reserved and wrote.
+func (a *agent) bare(v *core.View) error {
+	// A service of such a role may use some of it: then it stays.
+	rec := v.Agent(a.id)
+	if left := rec.Reserved.Minus(rec.Held).Minus(a.info.Reserved); len(left) > 0 {
+		return fmt.Errorf("%s is reserved for roles, and their frameworks are gone", left.Flat())
+	}
+	if n := a.volumeNames(); len(n) > 0 {
+		return fmt.Errorf("it has data of %d volumes that are not there, %s of role %s", len(n), n[0].ID, n[0].Role)
 	}
 	return nil
 }
@@ -107,10 +127,46 @@ func (s *Sim) settledService(v *core.View, id cluster.ServiceID) error {
 		return nil
 	case !ok:
 		return fmt.Errorf("service %s is not there", id)
+	case len(st.Leftover) == 0 && s.mayWait(v, &v.Service(id).Spec, st):
+		return nil
 	case st.State != service.ServiceRunning || st.Ready != st.Total || len(st.Leftover) > 0:
 		return fmt.Errorf("service %s is %s, %d of %d ready, %d left over: %s", id, st.State, st.Ready, st.Total, len(st.Leftover), waiting(st))
 	}
 	return nil
+}
+
+// mayWait reports whether a service may wait for what it waits for. One that is
+// preemptible may wait for room, which services of a higher priority have, and
+// for offers that others get, whose share is smaller, or that are kept back for
+// a guarantee. A gang may wait for offers as long as others are there: each gets
+// some, and it needs many at once; what is kept for it nobody else gets.
+func (s *Sim) mayWait(v *core.View, spec *cluster.ServiceSpec, st service.Status) bool {
+	others := len(s.guestsLeft()) > 0
+	gang := false
+	for svc := range v.Services() {
+		gang = gang || slices.ContainsFunc(svc.Spec.Pods, func(p cluster.PodSpec) bool { return p.Gang })
+	}
+	for range v.Quotas() {
+		others = others || spec.Preemptible
+	}
+	return (spec.Preemptible || gang && others) && givesWay(st, others)
+}
+
+// givesWay reports whether all that a service lacks waits for room, or for
+// offers where others get some.
+func givesWay(st service.Status, others bool) bool {
+	for _, p := range st.Pods {
+		for _, in := range p.Instances {
+			switch {
+			case in.Ready:
+			case in.State != service.StateWaiting || in.Why == nil:
+				return false
+			case in.Why.Reason != service.WhyResources && (in.Why.Reason != service.WhyOffer || !others):
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // waiting says what the instances of a service wait for.

@@ -20,6 +20,8 @@ type Sim struct {
 	CheckEvery int
 	// Zones is over how many fault domains AddAgents divides agents; 0: they name none.
 	Zones int
+	// Racks is over how many values of the attribute "rack" AddAgents divides them; 0: they have none.
+	Racks int
 
 	clock
 	random *rand.Rand
@@ -33,6 +35,9 @@ type Sim struct {
 	runs     map[cluster.RunID]bool
 	wants    []core.Command // not answered yet; the first is submitted
 	asked    int            // counts submissions and answers
+	tidying  bool           // an operator takes back what is reserved for roles
+
+	custody custody // of volumes
 
 	watch func(core.Event) // for scenarios; may be nil
 	trace []string
@@ -41,7 +46,7 @@ type Sim struct {
 
 // New makes a cluster of a master and no agent.
 func New(seed uint64) *Sim {
-	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}}
+	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}, custody: newCustody()}
 	s.now = 1_000_000
 	s.master = &master{sim: s, log: &disk{Log: mem.New()}}
 	s.master.start()
@@ -75,10 +80,13 @@ func (s *Sim) AddAgents(n int, total cluster.Resources) {
 	for range n {
 		i := len(s.agents) + 1
 		id := cluster.AgentID(fmt.Sprintf("a%d", i))
-		a := &agent{sim: s, id: id, tasks: map[cluster.TaskID]*task{}, info: cluster.Agent{ID: id, Hostname: "node-" + string(id),
+		a := &agent{sim: s, id: id, tasks: map[cluster.TaskID]*task{}, volumes: map[cluster.VolumeName]*volume{}, info: cluster.Agent{ID: id, Hostname: "node-" + string(id),
 			Host: fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), Total: total}}
 		if s.Zones > 0 {
 			a.info.Domain = &cluster.Domain{Region: "r", Zone: fmt.Sprintf("z%d", i%s.Zones)}
+		}
+		if s.Racks > 0 {
+			a.info.Attributes = map[string]string{"rack": fmt.Sprintf("r%d", i%s.Racks)}
 		}
 		s.agents = append(s.agents, a)
 		a.start()
@@ -224,7 +232,7 @@ func (s *Sim) KillContainer(id cluster.AgentID, n int) bool {
 }
 
 // applied sees every command with its events, after it was applied.
-func (s *Sim) applied(c core.Command, events []core.Event) {
+func (s *Sim) applied(state *core.State, c core.Command, events []core.Event) {
 	for _, e := range events {
 		if s.watch != nil {
 			s.watch(e)
@@ -232,11 +240,14 @@ func (s *Sim) applied(c core.Command, events []core.Event) {
 		s.tracef("%s", strings.Join(strings.Fields(fmt.Sprint(e.Index, " ", e.Kind, " ", e.Service, " ", e.Run, " ", e.Task, " ",
 			e.Agent, " ", e.State, " ", e.Reason, " ", e.Code, " ", e.Message)), " "))
 	}
-	if s.CheckEvery > 1 && s.master.state.Index()%int64(s.CheckEvery) != 0 {
+	s.follow(state.View(), c, events)
+	s.watchEndings(state.View(), events)
+	s.watchGroups(state.View(), c, events)
+	if s.CheckEvery > 1 && state.Index()%int64(s.CheckEvery) != 0 {
 		return
 	}
-	if err := core.Check(s.master.state); err != nil {
-		s.fail("after %s at index %d: %v", c.Kind(), s.master.state.Index(), err)
+	if err := core.Check(state); err != nil {
+		s.fail("after %s at index %d: %v", c.Kind(), state.Index(), err)
 	}
 }
 

@@ -16,6 +16,7 @@ type task struct {
 	alive   bool // its process runs
 	missed  *int // exit code of an end that came while the agent's program was down
 	killing bool
+	sees    []cluster.VolumeName // volumes that are mounted while it has not ended
 
 	sent   string // UUID that was sent last, in which session and when
 	sentIn string
@@ -44,6 +45,10 @@ func (a *agent) launch(spec cluster.TaskSpec) {
 	}
 	t := &task{spec: spec}
 	a.add(t)
+	if why := a.refused(t); why != "" {
+		a.report(t, cluster.TaskStatus{State: cluster.TaskFailed, Reason: cluster.ReasonLaunchFailed, Message: why})
+		return
+	}
 	a.report(t, cluster.TaskStatus{State: cluster.TaskStarting})
 	a.sim.after(a.sim.between(50, 3000), func() { a.begin(t) })
 }
@@ -68,6 +73,7 @@ func (a *agent) begin(t *task) {
 		return
 	}
 	t.alive = true
+	a.mount(t)
 	slow := t.spec.Container.Readiness != nil
 	a.report(t, cluster.TaskStatus{State: cluster.TaskRunning, Ready: !slow && t.spec.Goal == cluster.GoalRunning})
 	if slow {
@@ -153,6 +159,9 @@ func (a *agent) report(t *task, st cluster.TaskStatus) {
 	t.status = st
 	t.outbox = append(t.outbox, st)
 	a.flush(t)
+	if t.ended() {
+		a.unmount()
+	}
 }
 
 // recover takes over, as the agent's program starts, what became of its tasks.
@@ -172,6 +181,10 @@ func (a *agent) recover() {
 // that is wiped also loses what its agent wrote down.
 func (a *agent) reboot(wipe bool) {
 	a.boot++
+	if wipe {
+		a.memory, a.hellos, a.volumes = a.memory+1, 0, map[cluster.VolumeName]*volume{}
+		a.sim.custody.wiped(a.id)
+	}
 	for _, t := range slices.Clone(a.order) {
 		t.alive = false
 		if wipe {

@@ -82,25 +82,47 @@ func (m *master) visitors() {
 	}
 }
 
+// acceptance is what a framework makes of offers.
+type acceptance struct {
+	operations []cluster.Operation
+	tasks      []cluster.TaskSpec
+	allOrNone  bool
+}
+
 // acceptGuest is an acceptance as it came over the network: whatever it says.
-func (m *master) acceptGuest(g *guest, ids []cluster.OfferID, tasks []cluster.TaskSpec) {
+func (m *master) acceptGuest(g *guest, ids []cluster.OfferID, a acceptance) {
 	offers, err := m.alloc.Take(g.id, ids...)
 	if err != nil {
 		m.sim.tracef("%s: %v", g.id, err)
 		return
 	}
-	m.silence[g.id] = 0
-	cmd := core.AcceptOffers{Framework: g.id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: tasks, Principal: string(g.id)}
+	cmd := core.AcceptOffers{Framework: g.id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Operations: a.operations, Tasks: a.tasks,
+		AllOrNone: a.allOrNone, Principal: string(g.id)}
 	offer(&cmd, offers)
-	rest := offers[0]
-	rest.Resources = cmd.Offered
-	for _, t := range tasks {
-		if cluster.Fits(rest.Resources, t.Resources) == nil && t.Resources.CPU >= 0 && t.Resources.Mem >= 0 && t.Resources.Disk >= 0 {
-			rest.Resources = rest.Resources.Minus(t.Resources)
+	m.submit(cmd, func(events []core.Event) {
+		m.giveBack(&cmd, offers[0], events)
+		if did := done(cmd.Operations, events); len(did) > 0 {
+			m.sim.send(&g.link, down, func() { g.told(did) })
+		}
+	})
+}
+
+// giveBack keeps what an acceptance left from being offered again at once.
+func (m *master) giveBack(cmd *core.AcceptOffers, rest cluster.Offer, events []core.Event) {
+	pool := cluster.Pool{Open: cmd.Offered, Reserved: cmd.OfferedReserved}
+	for _, o := range done(cmd.Operations, events) {
+		if after, err := pool.Do(o); err == nil {
+			pool = after
 		}
 	}
-	m.alloc.Decline(m.sim.now, rest, -1) // what it did not take
-	m.submit(cmd, nil)
+	for i := range events {
+		if events[i].Kind == core.EventTaskLaunched {
+			t := slices.IndexFunc(cmd.Tasks, func(t cluster.TaskSpec) bool { return t.ID == events[i].Task })
+			pool = pool.Minus(cmd.Tasks[t].Pool())
+		}
+	}
+	rest.Resources, rest.Reserved = pool.Open, pool.Reserved
+	m.alloc.Decline(m.sim.now, rest, -1)
 }
 
 // offer says in an acceptance what was offered.
@@ -115,7 +137,6 @@ func offer(cmd *core.AcceptOffers, offers []cluster.Offer) {
 // declineGuest is a refusal as it came over the network.
 func (m *master) declineGuest(g *guest, id cluster.OfferID, refuse cluster.Millis) {
 	if offers, err := m.alloc.Take(g.id, id); err == nil {
-		m.silence[g.id] = 0
 		m.alloc.Decline(m.sim.now, offers[0], refuse)
 	}
 }

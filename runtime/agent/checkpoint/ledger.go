@@ -35,6 +35,8 @@ var (
 	bucketMeta  = []byte("meta")
 	keyAgent    = []byte("agent")
 	keyBoot     = []byte("boot")
+	keyLife     = []byte("life")
+	keyAttempts = []byte("attempts")
 )
 
 // Ledger is the records of one agent. Its methods are safe for concurrent use.
@@ -45,6 +47,10 @@ type Ledger struct {
 	records map[cluster.TaskID]*Record
 	sent    map[cluster.TaskID]time.Time // when the head of Pending was sent in this session
 	changed chan struct{}                // holds a token while something may be due
+
+	life     string
+	attempt  int64 // the last that was given
+	attempts int64 // none above is given before it is on disk
 }
 
 // Open reads the ledger of agent at path, or makes one. A ledger of another
@@ -74,6 +80,9 @@ func (l *Ledger) load(agent cluster.AgentID) error {
 			return fmt.Errorf("it belongs to agent %q, not %q", owner, agent)
 		}
 		if err := meta.Put(keyAgent, []byte(agent)); err != nil {
+			return err
+		}
+		if err := l.loadLife(meta); err != nil {
 			return err
 		}
 		tasks, err := tx.CreateBucketIfNotExists(bucketTasks)
@@ -109,7 +118,7 @@ func (l *Ledger) SetBoot(boot string) error {
 	return l.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyBoot, []byte(boot)) })
 }
 
-// NewUUID is an identifier of a report.
+// NewUUID is an identifier of a report, or of a life.
 func NewUUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
@@ -182,6 +191,11 @@ func (l *Ledger) SetKill(id cluster.TaskID, k Kill) error {
 		r.Kill = &k
 		return nil
 	})
+}
+
+// SetVolumes keeps the volumes that a task is about to mount.
+func (l *Ledger) SetVolumes(id cluster.TaskID, names []cluster.VolumeName) error {
+	return l.change(id, func(r *Record) error { r.Volumes = names; return nil })
 }
 
 // SetRemoved keeps that the container is gone.
@@ -262,6 +276,18 @@ func (l *Ledger) Get(id cluster.TaskID) (Record, bool) {
 		return Record{}, false
 	}
 	return r.clone(), true
+}
+
+// Scan calls f for each record, in no order, until it reports false. It must
+// keep nothing of the record, and call nothing of the ledger.
+func (l *Ledger) Scan(f func(*Record) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.records {
+		if !f(r) {
+			return
+		}
+	}
 }
 
 // All gives copies of the records, sorted by task.

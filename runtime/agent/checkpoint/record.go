@@ -15,6 +15,8 @@ type Record struct {
 	Pending []cluster.TaskStatus `json:"pending,omitempty"`
 	// Started is when its process ran first; 0: it never did.
 	Started cluster.Time `json:"started,omitempty"`
+	// Volumes are those that it was given to mount: its own, and those of its group.
+	Volumes []cluster.VolumeName `json:"volumes,omitempty"`
 	// Kill is set when we decided to end it.
 	Kill *Kill `json:"kill,omitempty"`
 	// Ended is when its terminal status was made; 0: it has none.
@@ -37,6 +39,9 @@ type Kill struct {
 	// back makes it no longer. 0: not known.
 	Grace cluster.Millis `json:"grace_ms,omitempty"`
 }
+
+// Active reports whether the task has not ended.
+func (r *Record) Active() bool { return r.Ended == 0 }
 
 // Held reports whether the agent answers for the task: it has not ended, or
 // its end is not acknowledged.

@@ -1,10 +1,13 @@
 package native
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/universe-dcos/universe/internal/problem"
+	"github.com/universe-dcos/universe/runtime/alloc"
 	"github.com/universe-dcos/universe/runtime/client"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -17,6 +20,47 @@ import (
 type Frameworks interface {
 	// Frameworks gives a principal the offer API.
 	Frameworks(principal string) framework.Transport
+}
+
+// Explainer is what a Cluster has that can say why a framework waits.
+type Explainer interface {
+	// Why says what keeps a framework from getting an amount under a role.
+	Why(ctx context.Context, id cluster.FrameworkID, role cluster.Role, need cluster.Resources) (alloc.Why, error)
+}
+
+// why says why a framework waits for what the query names: "role", which is the
+// default one when it is not there, and resources by their names, in the text
+// form of Mesos (cluster.ParseResources).
+func (a *api) why(c call) (reply, error) {
+	e, can := a.Cluster.(Explainer)
+	if !can {
+		return reply{}, problem.New(problem.NotFound, "%s: this master does not say why", c.URL.Path)
+	}
+	role, need := cluster.DefaultRole, []string{}
+	for name, values := range c.URL.Query() {
+		switch v := values[0]; {
+		case len(values) > 1:
+			return reply{}, problem.New(problem.Invalid, "%s: %.64q is there %d times", c.URL.Path, name, len(values))
+		case name == "role":
+			role = cluster.Role(v)
+		case strings.ContainsAny(name+v, ";()"):
+			return reply{}, problem.New(problem.Invalid, "%s: %.64s=%.64q is no resource: name each by itself, and role beside them", c.URL.Path, name, v)
+		default:
+			need = append(need, name+":"+v)
+		}
+	}
+	resources, _, err := cluster.ParseResources(strings.Join(need, ";"))
+	switch {
+	case err != nil:
+		return reply{}, problem.New(problem.Invalid, "%s: %w", c.URL.Path, err)
+	case !cluster.ValidRole(role):
+		return reply{}, problem.New(problem.Invalid, "%s: role %.64q is malformed", c.URL.Path, role)
+	}
+	w, err := e.Why(c.Context(), cluster.FrameworkID(c.id), role, resources)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(w)
 }
 
 // offerAPI is the offer API for whoever calls; an error when there is none.

@@ -19,7 +19,9 @@ import (
 )
 
 // Cluster is the master, as this API needs it. One that is a Frameworks too has
-// the offer API, one that is a Joiner gives out tokens to join with.
+// the offer API, one that is a Joiner gives out tokens to join with, one that is
+// an Executor runs processes in the containers of tasks, one that is an Explainer
+// says why frameworks wait.
 type Cluster interface {
 	// View is the present state.
 	View() *core.View
@@ -88,11 +90,13 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+client.PathTasks+"/{id}", a.handle(auth.Read, "task", a.task))
 	mux.HandleFunc("POST "+client.PathTasks+"/{id}/kill", a.handle(auth.Delete, "task", a.killTask))
 	mux.HandleFunc("GET "+client.PathTasks+"/{id}/log", a.stream(auth.Read, "task", a.taskLog))
+	mux.HandleFunc("POST "+client.PathTasks+"/{id}/exec", a.stream(auth.Exec, "task", a.exec))
 	mux.HandleFunc("GET "+client.PathRuns, a.handle(auth.Read, "run", a.runs))
 	mux.HandleFunc("POST "+client.PathRuns, a.handle(auth.Write, "run", a.startRun))
 	mux.HandleFunc("GET "+client.PathRuns+"/{id}", a.handle(auth.Read, "run", a.run))
 	mux.HandleFunc("DELETE "+client.PathRuns+"/{id}", a.handle(auth.Delete, "run", a.cancelRun))
 	mux.HandleFunc("GET "+client.PathFrameworks, a.handle(auth.Read, "framework", a.frameworks))
+	mux.HandleFunc("GET "+client.PathFrameworks+"/{id}/why", a.handle(auth.Read, "framework", a.why))
 	mux.HandleFunc("DELETE "+client.PathFrameworks+"/{id}", a.handle(auth.Delete, "framework", a.removeFramework))
 	mux.HandleFunc("POST "+framework.PathSession, a.stream(auth.Write, "framework", a.frameworkSession))
 	mux.HandleFunc("POST "+framework.PathCalls, a.handle(auth.Write, "framework", a.frameworkCalls))

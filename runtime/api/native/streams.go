@@ -52,6 +52,10 @@ func (a *api) taskLog(w http.ResponseWriter, c call) error {
 	o.Offset, err[0] = number(c, "offset", 0)
 	o.Tail, err[1] = number(c, "tail", 0)
 	o.Follow, err[2] = flag(c, "follow")
+	o.Stream = c.URL.Query().Get("stream")
+	if o.Stream != "" && o.Stream != "stdout" && o.Stream != "stderr" {
+		return problem.New(problem.Invalid, "%s: stream=%q is neither stdout nor stderr", c.URL.Path, o.Stream)
+	}
 	if err := errors.Join(err[:]...); err != nil {
 		return err
 	}

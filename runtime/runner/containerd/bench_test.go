@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"path/filepath"
 	"slices"
@@ -55,12 +56,50 @@ func ourStart(ctx context.Context, r *Runner, spec runner.Spec) (func() error, e
 	return func() error { return r.Remove(ctx, spec.Task.ID) }, r.Start(ctx, spec)
 }
 
-func median(d []time.Duration) time.Duration {
+// quantile gives the value that a part q of d does not exceed, in milliseconds.
+func quantile(d []time.Duration, q float64) float64 {
 	slices.Sort(d)
-	return d[len(d)/2]
+	return float64(d[max(int(math.Ceil(q*float64(len(d))))-1, 0)].Microseconds()) / 1000
 }
 
-// BenchmarkLaunch alternates between the baseline and Runner.Start, one at a time.
+const (
+	launchRounds  = 96 // starts one at a time
+	launch8Rounds = 16 // rounds of launchWidth at once
+	launchWidth   = 8
+)
+
+// launch starts width containers at once and removes them; it gives how long
+// each start took.
+func launch(b *testing.B, width int, start func(i int) (func() error, error)) []time.Duration {
+	b.Helper()
+	took := make([]time.Duration, width)
+	remove := make([]func() error, width)
+	var wg sync.WaitGroup
+	for i := range width {
+		wg.Go(func() {
+			begun := time.Now()
+			var err error
+			remove[i], err = start(i)
+			took[i] = time.Since(begun)
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range remove {
+		if f == nil {
+			continue
+		}
+		if err := f(); err != nil {
+			b.Error(err)
+		}
+	}
+	return took
+}
+
+// BenchmarkLaunch alternates between the baseline and Runner.Start, from the
+// call to the running process: one at a time, and eight at once.
 func BenchmarkLaunch(b *testing.B) {
 	h := harness(b)
 	r := open(b)
@@ -68,36 +107,64 @@ func BenchmarkLaunch(b *testing.B) {
 	if err := r.Prepare(ctx, h.Spec(b, "run"), nil); err != nil {
 		b.Fatal(err)
 	}
-	var raw, ours []time.Duration
-	for i := 0; b.Loop(); i++ {
-		b.StopTimer()
-		spec := h.Spec(b, "run")
-		begun := time.Now()
-		removeRaw, err := rawStart(ctx, r, "raw-"+strconv.Itoa(i), filepath.Join(spec.Sandbox, "raw"))
-		raw = append(raw, time.Since(begun))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := removeRaw(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
-		begun = time.Now()
-		remove, err := ourStart(ctx, r, spec)
-		ours = append(ours, time.Since(begun))
-		b.StopTimer()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := remove(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
+	for _, c := range []struct {
+		name          string
+		width, rounds int
+	}{{"", 1, launchRounds}, {"8", launchWidth, launch8Rounds}} {
+		b.Run("width"+strconv.Itoa(c.width), func(b *testing.B) {
+			for b.Loop() {
+				var raw, ours []time.Duration
+				for round := range c.rounds {
+					specs := make([]runner.Spec, c.width)
+					for i := range specs {
+						specs[i] = h.Spec(b, "run")
+					}
+					raw = append(raw, launch(b, c.width, func(i int) (func() error, error) {
+						return rawStart(ctx, r, fmt.Sprintf("raw%s-%d-%d", c.name, round, i), filepath.Join(specs[i].Sandbox, "raw"))
+					})...)
+					ours = append(ours, launch(b, c.width, func(i int) (func() error, error) { return ourStart(ctx, r, specs[i]) })...)
+				}
+				for _, q := range []struct {
+					name string
+					at   float64
+				}{{"p50", 0.5}, {"p99", 0.99}} {
+					fmt.Printf("figure runner.launch%s_%s %.1f ms\n", c.name, q.name, quantile(ours, q.at))
+					fmt.Printf("figure runner.raw%s_%s %.1f ms\n", c.name, q.name, quantile(raw, q.at))
+				}
+				fmt.Printf("figure runner.launch%s_ratio %.3f ratio\n", c.name, quantile(ours, 0.5)/quantile(raw, 0.5))
+			}
+		})
 	}
-	b.StopTimer()
-	b.ReportMetric(float64(median(raw).Microseconds())/1000, "raw-ms")
-	b.ReportMetric(float64(median(ours).Microseconds())/1000, "ours-ms")
-	fmt.Printf("figure runner.launch_ratio %.3f ratio\n", float64(median(ours))/float64(median(raw)))
+}
+
+// attachRounds is how many attachments are made and undone.
+const attachRounds = 20
+
+// BenchmarkAttach attaches groups with one published port, one after another,
+// beside one that stays, as on an agent that has some.
+func BenchmarkAttach(b *testing.B) {
+	needNetwork(b)
+	r := open(b)
+	ctx := context.Background()
+	runnertest.Attach(b, r, "stays")
+	for b.Loop() {
+		var attach, detach []time.Duration
+		for i := range attachRounds {
+			group := "bench-" + strconv.Itoa(i)
+			begun := time.Now()
+			if _, err := r.Attach(ctx, group, publish(31900, 80)); err != nil {
+				b.Fatal(err)
+			}
+			attach = append(attach, time.Since(begun))
+			begun = time.Now()
+			if err := r.Detach(ctx, group); err != nil {
+				b.Fatal(err)
+			}
+			detach = append(detach, time.Since(begun))
+		}
+		fmt.Printf("figure runner.attach %.1f ms\n", quantile(attach, 0.5))
+		fmt.Printf("figure runner.detach %.1f ms\n", quantile(detach, 0.5))
+	}
 }
 
 const (

@@ -22,6 +22,12 @@ func run(t testing.TB, r *Runner, spec runner.Spec) (string, runner.Exit) {
 	t.Helper()
 	ends := runnertest.Watch(t, r)
 	runnertest.Start(t, r, spec)
+	return finish(t, r, spec, ends)
+}
+
+// finish waits for the end of a started container and gives what it printed.
+func finish(t testing.TB, r *Runner, spec runner.Spec, ends <-chan runner.Status) (string, runner.Exit) {
+	t.Helper()
 	exit := runnertest.AwaitEnd(t, ends, spec.Task.ID)
 	// The logger ends with the container's removal.
 	if err := r.Remove(runnertest.Context(t), spec.Task.ID); err != nil {

@@ -38,7 +38,8 @@ const (
 // The containers' "host" network is the network namespace in which Start was called.
 type Daemon struct {
 	// Bundle is the directory of the programs: containerd,
-	// containerd-shim-runc-v2 and runc. Absolute.
+	// containerd-shim-runc-v2 and runc, and the CNI plugins for the networks of
+	// groups. Absolute.
 	Bundle string
 	// Root keeps images and snapshots. Absolute; made when missing.
 	Root string
@@ -64,7 +65,7 @@ func (d *Daemon) Options(namespace string) Options {
 	return Options{
 		Socket: d.Socket(), Namespace: namespace, Runc: filepath.Join(d.Bundle, "runc"),
 		Output: programIn(filepath.Join(d.Bundle, outputProgram)),
-		Dir:    d.State, CgroupParent: d.cgroup(), Logger: d.Logger,
+		Dir:    d.State, Bundle: d.Bundle, CgroupParent: d.cgroup(), Logger: d.Logger,
 	}
 }
 

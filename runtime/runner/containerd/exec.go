@@ -27,6 +27,9 @@ var (
 	execBirth  = strconv.FormatInt(time.Now().UnixNano(), 36)
 )
 
+// drainLimit bounds the wait for the output of a process that has ended.
+const drainLimit = 10 * time.Second
+
 // Exec runs argv as the container's user, in its environment. When ctx is done
 // first the process is killed.
 func (r *Runner) Exec(ctx context.Context, id cluster.TaskID, argv []string, out io.Writer) (int, error) {
@@ -169,6 +172,8 @@ func (r *Runner) execute(ctx context.Context, p client.Process, started chan<- s
 	defer cancel()
 	if err != nil {
 		r.killExec(clean, p, ended)
+	} else {
+		drain(ctx, p)
 	}
 	if _, derr := p.Delete(clean); ignoreMissing(derr) != nil && err == nil {
 		err = derr
@@ -177,6 +182,22 @@ func (r *Runner) execute(ctx context.Context, p client.Process, started chan<- s
 		err = status.Error()
 	}
 	return int(status.ExitCode()), err
+}
+
+// drain waits until all that an ended process wrote is passed on: Delete closes
+// its streams, whatever is still in them. A process that it left behind can hold
+// them open for ever, and is not waited for.
+func drain(ctx context.Context, p client.Process) {
+	done := make(chan struct{})
+	go func() {
+		p.IO().Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(drainLimit):
+	case <-ctx.Done():
+	}
 }
 
 // killExec ends a process that nobody waits for any more.

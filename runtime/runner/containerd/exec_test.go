@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/cio"
+
 	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/runnertest"
 )
@@ -127,4 +130,64 @@ func TestExecIO_isKilledWithItsContext(t *testing.T) {
 	if err != nil || usage.PIDs > 20 {
 		t.Errorf("usage: got %+v, %v", usage, err)
 	}
+}
+
+// ended is a process that has ended, and whose output is not all passed on yet.
+type ended struct {
+	client.Process // what else it can is not asked for
+	out            streams
+	deleted        chan struct{}
+}
+
+// streams are its output.
+type streams struct {
+	cio.IO
+	draining, drained chan struct{}
+}
+
+func (o streams) Wait() {
+	close(o.draining)
+	<-o.drained
+}
+
+func (e *ended) Start(context.Context) error { return nil }
+
+func (e *ended) IO() cio.IO { return e.out }
+
+func (e *ended) Wait(context.Context) (<-chan client.ExitStatus, error) {
+	status := make(chan client.ExitStatus, 1)
+	status <- *client.NewExitStatus(3, time.Time{}, nil)
+	return status, nil
+}
+
+func (e *ended) Delete(context.Context, ...client.ProcessDeleteOpts) (*client.ExitStatus, error) {
+	close(e.deleted)
+	return nil, nil
+}
+
+func TestExecute_takesAllOutputBeforeItDeletes(t *testing.T) {
+	p := &ended{out: streams{draining: make(chan struct{}), drained: make(chan struct{})}, deleted: make(chan struct{})}
+	done := make(chan int, 1)
+	go func() {
+		code, err := new(Runner).execute(runnertest.Context(t), p, make(chan struct{}))
+		if err != nil {
+			t.Error(err)
+		}
+		done <- code
+	}()
+	select {
+	case <-p.out.draining:
+	case <-p.deleted:
+		t.Fatal("it was deleted with output that nobody has read")
+	}
+	select {
+	case <-p.deleted:
+		t.Error("it was deleted before all its output was read")
+	default:
+	}
+	close(p.out.drained)
+	if code := <-done; code != 3 {
+		t.Errorf("got exit code %d, want 3", code)
+	}
+	<-p.deleted
 }

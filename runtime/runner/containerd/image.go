@@ -40,9 +40,6 @@ type image struct {
 	parent string // the snapshot its root file system is in
 }
 
-// pull is one image being prepared; others that want it wait for done.
-type pull struct{ done chan struct{} }
-
 // Prepare pulls the image in this process, so from the agent's network
 // namespace, into containerd's store and unpacks it.
 func (r *Runner) Prepare(ctx context.Context, spec runner.Spec, progress func(runner.Progress)) error {
@@ -50,9 +47,9 @@ func (r *Runner) Prepare(ctx context.Context, spec runner.Spec, progress func(ru
 	if err := checkReference(ref); err != nil {
 		return fmt.Errorf("image %q: %w: %w", ref, runner.ErrImage, err)
 	}
-	release, err := r.lockImage(ctx, ref)
+	release, err := r.preparing.lock(ctx, ref)
 	if err != nil {
-		return err
+		return fmt.Errorf("waiting for image %s: %w", ref, err)
 	}
 	defer release()
 	ctx = r.in(ctx)
@@ -68,6 +65,7 @@ func (r *Runner) Prepare(ctx context.Context, spec runner.Spec, progress func(ru
 	if err != nil {
 		return r.imageError(ref, err)
 	}
+	r.markUsed(ctx, ref)
 	return nil
 }
 
@@ -89,31 +87,6 @@ func checkReference(ref string) error {
 		return fmt.Errorf("an image is named by digest, as host/repository@sha256:…: %w", err)
 	}
 	return nil
-}
-
-// lockImage makes the caller the only one to prepare ref.
-func (r *Runner) lockImage(ctx context.Context, ref string) (release func(), err error) {
-	for {
-		r.mu.Lock()
-		other := r.pulls[ref]
-		if other == nil {
-			mine := &pull{done: make(chan struct{})}
-			r.pulls[ref] = mine
-			r.mu.Unlock()
-			return func() {
-				r.mu.Lock()
-				delete(r.pulls, ref)
-				r.mu.Unlock()
-				close(mine.done)
-			}, nil
-		}
-		r.mu.Unlock()
-		select {
-		case <-other.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for image %s: %w", ref, context.Cause(ctx))
-		}
-	}
 }
 
 // image gives an image that is present and unpacked, or an errdefs.ErrNotFound.

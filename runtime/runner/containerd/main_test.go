@@ -12,15 +12,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/runnertest"
@@ -34,11 +38,44 @@ var engine struct {
 	daemon   *Daemon
 	registry *httptest.Server
 	image    string // reference of the probe's image
+	larger   string // reference of another one, with a layer of largerBytes on top
 }
+
+// largerBytes is the content of the second layer of engine.larger.
+const largerBytes = 1 << 20
 
 const testNamespace = "universe-test"
 
+// ownNamespace is set in the environment of a process that has its own network.
+const ownNamespace = "UNIVERSE_TEST_NETNS"
+
+// inOwnNetwork makes the process anew in a network namespace of its own, as an
+// agent of a development cluster has one: bridges, rules and forwarding of the
+// tests touch nothing of the machine and end with the process.
+func inOwnNetwork() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if os.Getenv(ownNamespace) != "" {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	}
+	// The thread that execs is the one whose namespace the new program has.
+	goruntime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), ownNamespace+"=yes"))
+}
+
 func TestMain(m *testing.M) {
+	if err := inOwnNetwork(); err != nil {
+		fmt.Fprintln(os.Stderr, "no network namespace for the tests:", err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := stopEngine(); err != nil {
 		fmt.Fprintln(os.Stderr, "the tests left something behind:", err)
@@ -91,6 +128,21 @@ func needEngine(t testing.TB) *Daemon {
 	return engine.daemon
 }
 
+// noFirewall is why networks are not tested somewhere.
+const noFirewall = "networks need nft: install the package nftables"
+
+// needNetwork skips a test of networks that cannot run here, except under CI.
+func needNetwork(t testing.TB) {
+	t.Helper()
+	needEngine(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(noFirewall)
+		}
+		t.Skip(noFirewall)
+	}
+}
+
 func startEngine() error {
 	dir, err := os.MkdirTemp("", "universe-runner-")
 	if err != nil {
@@ -101,12 +153,13 @@ func startEngine() error {
 	if err != nil {
 		return err
 	}
-	blobs, digest, err := probeImage(dir)
+	blobs, digests, err := probeImages(dir)
 	if err != nil {
 		return fmt.Errorf("the probe's image: %w", err)
 	}
 	engine.registry = httptest.NewServer(blobs)
-	engine.image = strings.TrimPrefix(engine.registry.URL, "http://") + "/probe@" + digest.String()
+	host := strings.TrimPrefix(engine.registry.URL, "http://")
+	engine.image, engine.larger = host+"/probe@"+digests[0].String(), host+"/larger@"+digests[1].String()
 	engine.daemon = &Daemon{Bundle: programs, Root: filepath.Join(dir, "root"), State: filepath.Join(dir, "state")}
 	ctx, cancel := context.WithTimeout(context.Background(), runnertest.Patience)
 	defer cancel()
@@ -124,7 +177,7 @@ func ownBundle(dir string) (string, error) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "portmap"} {
 		if err := os.Symlink(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
 			return "", err
 		}
@@ -206,9 +259,15 @@ func open(t testing.TB, change ...func(*Options)) *Runner {
 func harness(t testing.TB) runnertest.Harness {
 	t.Helper()
 	needEngine(t)
+	noNetworks := ""
+	if _, err := exec.LookPath("nft"); err != nil && os.Getenv("CI") != "true" {
+		noNetworks = noFirewall
+	}
 	return runnertest.Harness{
+		NoNetworks:   noNetworks,
 		Open:         func(t *testing.T) runner.Runner { return open(t) },
 		Image:        engine.image,
+		Address:      "127.0.0.1",
 		MissingImage: strings.TrimPrefix(engine.registry.URL, "http://") + "/probe@sha256:" + strings.Repeat("1", 64),
 	}
 }
@@ -239,59 +298,90 @@ func (b blobs) add(mediaType string, data []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}
 }
 
-// probeImage builds the probe and an image of one layer with nothing else in it.
-func probeImage(dir string) (blobs, digest.Digest, error) {
+// probeImages builds the probe, an image of one layer with nothing else in it,
+// and one with a second layer.
+func probeImages(dir string) (blobs, []digest.Digest, error) {
 	program := filepath.Join(dir, "probe")
 	if err := buildProgram("./testdata/probe", program); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	code, err := os.ReadFile(program)
 	if err != nil {
-		return nil, "", err
-	}
-	var layer bytes.Buffer
-	tw := tar.NewWriter(&layer)
-	passwd := "root:x:0:0::/:/none\nspark:x:10001:10002::/:/none\n"
-	for _, f := range []struct {
-		name string
-		mode int64
-		data []byte
-	}{{"probe", 0o755, code}, {"etc/passwd", 0o644, []byte(passwd)}, {"etc/group", 0o644, []byte("spark:x:10002:\n")}} {
-		if err := tw.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
-			return nil, "", err
-		}
-		if _, err := tw.Write(f.data); err != nil {
-			return nil, "", err
-		}
+		return nil, nil, err
 	}
 	// A link that climbs out of the root to a directory of this machine.
 	escape := filepath.Join(dir, "escape")
 	link := &tar.Header{Typeflag: tar.TypeSymlink, Name: "outside", Linkname: strings.Repeat("../", 40) + escape}
-	if err := errors.Join(os.Mkdir(escape, 0o755), tw.WriteHeader(link), tw.Close()); err != nil {
-		return nil, "", err
+	passwd := "root:x:0:0::/:/none\nspark:x:10001:10002::/:/none\n"
+	base, err := layer(link,
+		file{"probe", 0o755, code}, file{"etc/passwd", 0o644, []byte(passwd)}, file{"etc/group", 0o644, []byte("spark:x:10002:\n")})
+	if err != nil {
+		return nil, nil, err
+	}
+	top, err := layer(nil, file{"more", 0o644, bytes.Repeat([]byte("more "), largerBytes/5)})
+	if err != nil {
+		return nil, nil, err
 	}
 	b := blobs{}
-	layers := b.add(ocispec.MediaTypeImageLayer, layer.Bytes())
+	small, err := b.image(base)
+	if err != nil {
+		return nil, nil, err
+	}
+	large, err := b.image(base, top)
+	return b, []digest.Digest{small, large}, errors.Join(err, os.Mkdir(escape, 0o755))
+}
+
+type file struct {
+	name string
+	mode int64
+	data []byte
+}
+
+// layer is an archive of files, and of a link if there is one.
+func layer(link *tar.Header, files ...file) ([]byte, error) {
+	var b bytes.Buffer
+	tw := tar.NewWriter(&b)
+	for _, f := range files {
+		if err := tw.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
+			return nil, err
+		}
+		if _, err := tw.Write(f.data); err != nil {
+			return nil, err
+		}
+	}
+	if link != nil {
+		if err := tw.WriteHeader(link); err != nil {
+			return nil, err
+		}
+	}
+	err := tw.Close()
+	return b.Bytes(), err
+}
+
+// image adds an image of the layers and gives its manifest's digest.
+func (b blobs) image(layers ...[]byte) (digest.Digest, error) {
 	config := ocispec.Image{
-		Platform: ocispec.Platform{Architecture: "amd64", OS: "linux"},
+		Platform: ocispec.Platform{Architecture: goruntime.GOARCH, OS: "linux"},
 		Config: ocispec.ImageConfig{
 			User: "spark", Env: []string{"FROM=image", "OVER=image"},
 			Entrypoint: []string{"/probe"}, Cmd: []string{"print", "the image's own command"}, WorkingDir: "/etc",
 		},
-		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layers.Digest}},
+		RootFS: ocispec.RootFS{Type: "layers"},
 	}
-	manifest := ocispec.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-		Layers: []ocispec.Descriptor{layers},
+	manifest := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest}
+	for _, l := range layers {
+		d := b.add(ocispec.MediaTypeImageLayer, l)
+		manifest.Layers = append(manifest.Layers, d)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, d.Digest)
 	}
 	c, err := json.Marshal(config)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	manifest.Config = b.add(ocispec.MediaTypeImageConfig, c)
 	m, err := json.Marshal(manifest)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	return b, b.add(ocispec.MediaTypeImageManifest, m).Digest, nil
+	return b.add(ocispec.MediaTypeImageManifest, m).Digest, nil
 }

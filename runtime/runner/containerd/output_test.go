@@ -2,10 +2,12 @@ package containerd
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/output"
 	"github.com/universe-dcos/universe/runtime/runner/runnertest"
 )
@@ -30,12 +32,24 @@ func both(t *testing.T, f func(t *testing.T, r *Runner)) {
 func TestOutput_streamsAreApart(t *testing.T) {
 	h := harness(t)
 	both(t, func(t *testing.T, r *Runner) {
-		spec := h.Spec(t, "turns", "20")
-		run(t, r, spec)
-		stdout, stderr, merged := turns(20)
+		const lines = 5
+		dir := t.TempDir()
+		spec := h.Spec(t, "steps", fmt.Sprint(lines), "/steps")
+		spec.Volumes = []runner.Mount{{Source: dir, Path: "/steps", ReadOnly: true}}
+		stdout, stderr, merged := turns(lines)
 		outFile, errFile := output.Paths(spec.Sandbox)
-		runnertest.AwaitFile(t, outFile, stdout)
-		runnertest.AwaitFile(t, errFile, stderr)
+		ends := runnertest.Watch(t, r)
+		runnertest.Start(t, r, spec)
+		for i := range lines {
+			// The next line is written when this one was read: their order is certain.
+			for _, line := range []struct{ name, file string }{{"out", outFile}, {"err", errFile}} {
+				runnertest.AwaitFile(t, line.file, fmt.Sprintf("%s %d\n", line.name, i))
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d", line.name, i)), nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		finish(t, r, spec, ends)
 		if got := read(t, spec, output.Stdout); got != stdout {
 			t.Errorf("standard output: got %q, want its own lines", got)
 		}

@@ -14,6 +14,7 @@ import (
 	goruntime "runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/remotes"
@@ -39,9 +40,20 @@ type Options struct {
 	// shim writes the output of tasks by itself. Then a task hangs when its
 	// output finds no room on the disk, and streams are merged in rougher order.
 	Output string
-	// Dir is an existing directory of the agent's own for runc's state and the
-	// pipes of Exec; empty: the directories all containerds of a machine share.
+	// Dir is an existing directory of the agent's own for runc's state, the
+	// pipes of Exec and the networks of groups; empty: the directories all
+	// containerds of a machine share, and no networks.
 	Dir string
+	// Bundle is the directory of the CNI plugins bridge, host-local and portmap;
+	// empty: the network cluster.DefaultNetwork does not exist.
+	Bundle string
+	// Subnet is the IPv4 network of cluster.DefaultNetwork, such as
+	// "10.1.0.0/16"; empty: DefaultSubnet.
+	Subnet string
+	// CNIConfDir is a directory of CNI configurations: each is a network that
+	// groups may name. One that is called as cluster.DefaultNetwork takes its
+	// place. Their plugins are looked for in Bundle and in /opt/cni/bin. Empty: none.
+	CNIConfDir string
 	// PlainHTTP lists the registries ("host:port") that are spoken to without TLS.
 	PlainHTTP []string
 	// RegistryTLS is for the other registries; nil: the system's certificates.
@@ -98,9 +110,11 @@ type Runner struct {
 	nofile    uint64
 	swap      bool          // the kernel accounts for swap
 	starts    chan struct{} // a token for each start under way
+	networks  *networks
+	preparing keyed // images being prepared, or removed
 
 	mu       sync.Mutex
-	pulls    map[string]*pull          // images being prepared
+	used     map[string]time.Time      // when the last use of an image was written down
 	images   map[string]image          // by reference; immutable, since by digest
 	starting map[string]struct{}       // container ids inside Start
 	tasks    map[string]cluster.TaskID // container id -> task
@@ -109,10 +123,12 @@ type Runner struct {
 }
 
 var (
-	_ runner.Runner    = (*Runner)(nil)
-	_ runner.Meter     = (*Runner)(nil)
-	_ runner.DiskMeter = (*Runner)(nil)
-	_ runner.Executor  = (*Runner)(nil)
+	_ runner.Runner      = (*Runner)(nil)
+	_ runner.Meter       = (*Runner)(nil)
+	_ runner.DiskMeter   = (*Runner)(nil)
+	_ runner.Executor    = (*Runner)(nil)
+	_ runner.Networker   = (*Runner)(nil)
+	_ runner.ImageKeeper = (*Runner)(nil)
 )
 
 // New connects to containerd. It fails, with an error that wraps
@@ -122,14 +138,18 @@ func New(ctx context.Context, o Options) (*Runner, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	nets, err := newNetworks(o)
+	if err != nil {
+		return nil, err
+	}
 	c, err := client.New(o.Socket, client.WithDefaultNamespace(o.Namespace), client.WithTimeout(maxReconnect))
 	if err != nil {
 		return nil, fmt.Errorf("containerd at %s: %w", o.Socket, errors.Join(runner.ErrUnavailable, err))
 	}
 	r := &Runner{
 		opts: o, client: c, log: o.Logger, clientLog: clientLog(o.Logger), nofile: maxFiles(), swap: accountsSwap(),
-		starts: make(chan struct{}, o.MaxStarts),
-		pulls:  map[string]*pull{}, images: map[string]image{}, starting: map[string]struct{}{},
+		starts: make(chan struct{}, o.MaxStarts), networks: nets,
+		used: map[string]time.Time{}, images: map[string]image{}, starting: map[string]struct{}{},
 		tasks: map[string]cluster.TaskID{}, oom: map[string]struct{}{}, gpus: map[string]struct{}{},
 	}
 	r.resolver, r.pool = newResolver(o)
@@ -163,6 +183,9 @@ func (o *Options) complete() error {
 	}
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
+	}
+	if o.Subnet == "" {
+		o.Subnet = DefaultSubnet
 	}
 	if o.CgroupParent == "" {
 		o.CgroupParent = "/universe"

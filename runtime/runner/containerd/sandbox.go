@@ -50,7 +50,7 @@ func (r *Runner) buildSandbox(s runner.Spec, uid, gid int) ([]specs.Mount, error
 	if err := output.Touch(s.Sandbox); err != nil {
 		return nil, err
 	}
-	mounts, err := r.etc(s.Sandbox)
+	etc, err := r.etc(s)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,36 @@ func (r *Runner) buildSandbox(s runner.Spec, uid, gid int) ([]specs.Mount, error
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(mounts, host, scratch, artifacts, files), nil
+	volumes, err := volumeMounts(s.Volumes)
+	if err != nil {
+		return nil, err
+	}
+	// What lies in a directory must be mounted after it.
+	dirs := slices.Concat(host, volumes, scratch, artifacts)
+	slices.SortStableFunc(dirs, byDestination)
+	return slices.Concat(etc, dirs, files), nil
+}
+
+func byDestination(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) }
+
+// volumeMounts mounts the directories that the agent made.
+func volumeMounts(all []runner.Mount) ([]specs.Mount, error) {
+	var mounts []specs.Mount
+	for _, v := range all {
+		fi, err := os.Lstat(v.Source)
+		if err != nil {
+			return nil, fmt.Errorf("volume for %s: %w", v.Path, err)
+		}
+		if !fi.IsDir() {
+			return nil, fmt.Errorf("volume for %s: %s is no directory: %w", v.Path, v.Source, runner.ErrSpec)
+		}
+		access := "rw"
+		if v.ReadOnly {
+			access = "ro"
+		}
+		mounts = append(mounts, bind(v.Source, v.Path, access))
+	}
+	return mounts, nil
 }
 
 // artifactMounts mounts what the agent fetched.
@@ -87,26 +116,32 @@ func artifactMounts(s runner.Spec) ([]specs.Mount, error) {
 		}
 		mounts = append(mounts, bind(at, a.Path, "ro"))
 	}
-	slices.SortStableFunc(mounts, func(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) })
 	return mounts, nil
 }
 
 // etc gives the container the three files by which a host knows itself.
-func (r *Runner) etc(sandbox string) ([]specs.Mount, error) {
+func (r *Runner) etc(s runner.Spec) ([]specs.Mount, error) {
 	resolv := r.opts.ResolvConf
 	if resolv == "" {
-		b, err := os.ReadFile("/etc/resolv.conf")
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		var err error
+		if resolv, err = resolvConf(s.Network != ""); err != nil {
 			return nil, err
 		}
-		resolv = string(b)
 	}
-	hosts := "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" + r.opts.Host + " " + r.opts.Hostname + "\n"
+	host := r.opts.Host
+	if s.Network != "" {
+		own, err := r.networks.address(s.Network)
+		if err != nil {
+			return nil, err
+		}
+		host = own
+	}
+	hosts := "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" + host + " " + r.opts.Hostname + "\n"
 	var mounts []specs.Mount
 	for _, f := range []struct{ name, text string }{
 		{"resolv.conf", resolv}, {"hosts", hosts}, {"hostname", r.opts.Hostname + "\n"},
 	} {
-		at := filepath.Join(sandbox, sandboxEtc, f.name)
+		at := filepath.Join(s.Sandbox, sandboxEtc, f.name)
 		if err := writeFile(at, f.text, 0o644, 0, 0); err != nil {
 			return nil, err
 		}
@@ -147,7 +182,7 @@ func fileMounts(s runner.Spec, uid, gid int) ([]specs.Mount, error) {
 		}
 		mounts = append(mounts, bind(at, f.Path, "ro"))
 	}
-	slices.SortStableFunc(mounts, func(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	slices.SortStableFunc(mounts, byDestination)
 	return mounts, nil
 }
 

@@ -50,9 +50,9 @@ func checkSpec(s runner.Spec) error {
 		return fmt.Errorf("the task has no id: %w", runner.ErrSpec)
 	case !filepath.IsAbs(s.Sandbox):
 		return fmt.Errorf("sandbox %q must be absolute: %w", s.Sandbox, runner.ErrSpec)
-	case len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts) > maxFileCount:
-		return fmt.Errorf("%d files, scratch directories, artifacts and mounts, over the limit of %d: %w",
-			len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts), maxFileCount, runner.ErrSpec)
+	case len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts)+len(s.Volumes) > maxFileCount:
+		return fmt.Errorf("%d files, scratch directories, artifacts, mounts and volumes, over the limit of %d: %w",
+			len(c.Files)+len(c.Scratch)+len(c.Artifacts)+len(c.Mounts)+len(s.Volumes), maxFileCount, runner.ErrSpec)
 	}
 	if err := checkRlimits(c.Rlimits); err != nil {
 		return err
@@ -64,6 +64,11 @@ func checkSpec(s runner.Spec) error {
 	}
 	for _, m := range c.Mounts {
 		if err := checkPath(m.Path); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.Volumes {
+		if err := checkVolume(v); err != nil {
 			return err
 		}
 	}
@@ -94,6 +99,14 @@ func checkSpec(s runner.Spec) error {
 	return nil
 }
 
+// checkVolume accepts a directory of the agent's at a place that may be mounted over.
+func checkVolume(v runner.Mount) error {
+	if !filepath.IsAbs(v.Source) || filepath.Clean(v.Source) != v.Source {
+		return fmt.Errorf("volume %q is not a clean absolute path: %w", v.Source, runner.ErrSpec)
+	}
+	return checkPath(v.Path)
+}
+
 // checkPath accepts a clean absolute path in a container that may be mounted over.
 func checkPath(p string) error {
 	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) {
@@ -117,7 +130,7 @@ func (r *Runner) specOptions(s runner.Spec, img image, gpus []string) []oci.Spec
 		oci.WithProcessCwd(firstOf(c.Workdir, img.config.WorkingDir, "/")),
 		withUser(c.User, img.config.User),
 		oci.WithHostname(r.opts.Hostname),
-		oci.WithHostNamespace(specs.NetworkNamespace),
+		withNetwork(s.Network),
 		oci.WithCgroup(path.Join(r.opts.CgroupParent, r.opts.Namespace, id)),
 		oci.WithCapabilities(capabilities),
 		oci.WithNoNewPrivileges,
@@ -175,6 +188,15 @@ func arguments(img image, c cluster.Container) []string {
 		return c.Command
 	}
 	return slices.Concat(img.config.Entrypoint, img.config.Cmd)
+}
+
+// withNetwork joins a network namespace; without one the container is in that of
+// the daemon.
+func withNetwork(path string) oci.SpecOpts {
+	if path == "" {
+		return oci.WithHostNamespace(specs.NetworkNamespace)
+	}
+	return oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: path})
 }
 
 func firstOf(options ...string) string {

@@ -32,6 +32,9 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 	if err := checkSpec(spec); err != nil {
 		return fmt.Errorf("task %s: %w", spec.Task.ID, err)
 	}
+	if err := r.networks.check(spec.Network); err != nil {
+		return fmt.Errorf("task %s: %w", spec.Task.ID, err)
+	}
 	select {
 	case r.starts <- struct{}{}:
 		defer func() { <-r.starts }()
@@ -54,6 +57,7 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 	}
 	if err == nil {
 		r.learn(id, map[string]string{labelTask: string(spec.Task.ID)})
+		r.markUsed(work, spec.Task.Container.Image)
 		return nil
 	}
 	if created != nil {
@@ -195,6 +199,10 @@ func (r *Runner) remove(ctx context.Context, id string) error {
 	}
 	if ignoreMissing(err) != nil {
 		return err
+	}
+	info, err := c.Info(ctx, client.WithoutRefreshedMetadata)
+	if err == nil {
+		r.markUsed(ctx, info.Image) // until now
 	}
 	if err := ignoreMissing(c.Delete(ctx, client.WithSnapshotCleanup)); err != nil {
 		return err

@@ -25,7 +25,7 @@ const (
 )
 
 // Stop ends the daemon and every container it has, and removes what they left:
-// processes, mounts, cgroups, sockets, State. Root, with the images, stays. It
+// processes, networks, mounts, cgroups, sockets, State. Root, with the images, stays. It
 // is for a cluster that goes away, not for an agent that restarts. A daemon that
 // does not run is no error.
 func (d *Daemon) Stop(ctx context.Context) error {
@@ -34,7 +34,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 		errs = append(errs, endProcess(ctx, pid))
 	}
 	// Without their daemon the shims do nothing on their own: now each can go.
-	errs = append(errs, d.endShims(ctx), endCgroup(ctx, d.cgroup()), unmountBelow(d.State), unmountBelow(d.Root))
+	errs = append(errs, d.endShims(ctx), networksIn(d.State, d.Bundle).removeAll(ctx), endCgroup(ctx, d.cgroup()), unmountBelow(d.State), unmountBelow(d.Root))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop containerd in %s: %w", d.State, err)
 	}

@@ -1,5 +1,5 @@
-// Package fake is a Runner in memory: no process, no image, no file but the log.
-// It is deterministic, keeps virtual time under testing/synctest, and can be
+// Package fake is a Runner in memory: no process, no image, no network, no file
+// but the log. It is deterministic, keeps virtual time under testing/synctest, and can be
 // told to fail, to hang, to lose its engine and to come back.
 //
 // The zero value runs every container until it is signalled. A Script changes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,9 +42,18 @@ type Runner struct {
 	// Script gives the behaviour of each container; nil: the zero Behaviour.
 	// Set it before the first call.
 	Script func(runner.Spec) Behaviour
+	// Networks are the names of networks beside cluster.DefaultNetwork.
+	Networks []string
+	// AttachErr says how an Attach fails; nil, or an answer of nil: it does not.
+	AttachErr func(group string, n cluster.Network) error
+	// ImageSize gives the size of an image; nil: ImageBytes each.
+	ImageSize func(ref string) int64
 
 	mu         sync.Mutex
 	containers map[cluster.TaskID]*container
+	attached   map[string]attached  // by group
+	images     map[string]time.Time // when used last, by reference
+	attaches   int
 	watchers   map[*watcher]struct{}
 	down       bool
 	nextPID    int
@@ -114,6 +124,11 @@ func (r *Runner) Prepare(ctx context.Context, spec runner.Spec, progress func(ru
 	if err := wait(ctx, how.Prepare); err != nil {
 		return err
 	}
+	if how.PrepareErr == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.use(spec.Task.Container.Image)
+	}
 	return how.PrepareErr
 }
 
@@ -122,6 +137,9 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 	id, how := spec.Task.ID, r.behaviour(spec)
 	if err := r.free(id); err != nil {
 		return err
+	}
+	if err := r.check(spec); err != nil {
+		return fmt.Errorf("container %s: %w", id, err)
 	}
 	if err := wait(ctx, how.Start); err != nil {
 		return err
@@ -140,6 +158,7 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 	if r.containers == nil {
 		r.containers = map[cluster.TaskID]*container{}
 	}
+	r.use(spec.Task.Container.Image)
 	r.nextPID++
 	r.starts++
 	c := &container{spec: spec, how: how, status: runner.Status{ID: id, State: runner.Running, PID: r.nextPID}}
@@ -149,6 +168,32 @@ func (r *Runner) Start(ctx context.Context, spec runner.Spec) error {
 		c.timer = time.AfterFunc(how.After, func() { r.end(c, exit) })
 	}
 	return nil
+}
+
+// check refuses what a real runner refuses of volumes and networks.
+func (r *Runner) check(spec runner.Spec) error {
+	for _, v := range spec.Volumes {
+		if !filepath.IsAbs(v.Path) {
+			return fmt.Errorf("volume at %q: %w", v.Path, runner.ErrSpec)
+		}
+		if fi, err := os.Lstat(v.Source); err != nil || !fi.IsDir() {
+			return fmt.Errorf("volume %s is no directory: %w", v.Source, errors.Join(err, runner.ErrSpec))
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.checkNetwork(spec.Network)
+}
+
+// Spec gives the spec that a container was started with.
+func (r *Runner) Spec(id cluster.TaskID) (runner.Spec, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.containers[id]
+	if c == nil {
+		return runner.Spec{}, false
+	}
+	return c.spec, true
 }
 
 // free reports whether id can be started.

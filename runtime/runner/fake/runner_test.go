@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/fake"
 	"github.com/universe-dcos/universe/runtime/runner/runnertest"
@@ -35,12 +39,36 @@ func probe(s runner.Spec) fake.Behaviour {
 		b.Exit = &runner.Exit{Code: code}
 	case "print":
 		b.Output, b.Exit = argv[2]+"\n", &runner.Exit{}
+	case "write", "read":
+		b.Output, b.Exit = file(s, argv[1], argv[2])
 	case "graceful":
 		b.TERM = &runner.Exit{}
 	case "stubborn":
 		b.IgnoreTERM = true
 	}
 	return b
+}
+
+// file does what the program does with a file on a volume.
+func file(s runner.Spec, verb, path string) (string, *runner.Exit) {
+	failed := &runner.Exit{Code: 99}
+	for _, v := range s.Volumes {
+		name, ok := strings.CutPrefix(path, v.Path+"/")
+		if !ok {
+			continue
+		}
+		at := filepath.Join(v.Source, name)
+		if verb == "write" {
+			if v.ReadOnly || os.WriteFile(at, []byte("written\n"), 0o600) != nil {
+				return "", failed
+			}
+			return "wrote " + path + "\n", &runner.Exit{}
+		}
+		if b, err := os.ReadFile(at); err == nil {
+			return string(b), &runner.Exit{}
+		}
+	}
+	return "", failed
 }
 
 func probeExec(argv []string, out io.Writer) (int, error) {
@@ -98,4 +126,51 @@ func TestOutage_losesTheCodeOfWhatEndsMeanwhile(t *testing.T) {
 		for range ends {
 		}
 	})
+}
+
+func TestPrune_longestUnusedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		r := &fake.Runner{ImageSize: func(string) int64 { return 10 }}
+		ref := func(i int) string { return fmt.Sprintf("registry.test/%d@sha256:%064d", i, i) }
+		for i := range 4 {
+			spec := runner.Spec{}
+			spec.Task.ID, spec.Task.Container.Image = cluster.TaskID(strconv.Itoa(i)), ref(i)
+			if err := r.Prepare(ctx, spec, nil); err != nil {
+				t.Fatal(err)
+			}
+			if i == 1 {
+				if err := r.Start(ctx, spec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			<-time.After(time.Hour)
+		}
+		freed, err := r.Prune(ctx, time.Now().Add(-90*time.Minute), func(int64) bool { return false })
+		if diff := cmp.Diff([]string{ref(1), ref(3)}, r.Images()); err != nil || freed != 20 || diff != "" {
+			t.Errorf("Prune: got %d, %v, want 20 and what is used or new kept (-want +got):\n%s", freed, err, diff)
+		}
+	})
+}
+
+func TestReboot_leavesHalves(t *testing.T) {
+	ctx := t.Context()
+	r := &fake.Runner{}
+	a, err := r.Attach(ctx, "g", cluster.Network{Name: cluster.DefaultNetwork})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := runner.Spec{Network: a.Namespace}
+	spec.Task.ID = "a.1"
+	if err := r.Start(ctx, spec); err != nil {
+		t.Fatal(err)
+	}
+	r.Reboot()
+	all, err := r.Attachments(ctx)
+	if err != nil || len(all) != 1 || all[0].Address != "" {
+		t.Errorf("Attachments after a reboot: got %+v, %v, want half of one", all, err)
+	}
+	if err := r.Start(ctx, spec); !errors.Is(err, runner.ErrSpec) {
+		t.Errorf("Start in a namespace of before: got %v", err)
+	}
 }

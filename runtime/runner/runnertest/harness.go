@@ -30,6 +30,11 @@ type Harness struct {
 	Image string
 	// MissingImage is a well-formed reference to an image that does not exist.
 	MissingImage string
+	// Address is where published ports of this machine answer; empty: a
+	// Networker whose namespaces carry no traffic.
+	Address string
+	// NoNetworks says why a Networker cannot be tried on this machine; empty: it can.
+	NoNetworks string
 	// NoMissingProgram is set where the runner cannot know that a program does not exist.
 	NoMissingProgram bool
 }

@@ -34,6 +34,9 @@ func Run(t *testing.T, h Harness) {
 		{"many at once", manyAtOnce},
 		{"watch ends", watchEnds},
 		{"ping and usage", ping},
+		{"volumes", volumes},
+		{"networks", networks},
+		{"networks refused", networksRefused},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
 	}
@@ -41,6 +44,11 @@ func Run(t *testing.T, h Harness) {
 		list, err := h.Open(t).List(Context(t))
 		if err != nil || len(list) != 0 {
 			t.Errorf("List after the suite: got %v, %v, want none", list, err)
+		}
+		if n, ok := h.Open(t).(runner.Networker); ok {
+			if left, err := n.Attachments(Context(t)); err != nil || len(left) != 0 {
+				t.Errorf("Attachments after the suite: got %v, %v, want none", left, err)
+			}
 		}
 	})
 }

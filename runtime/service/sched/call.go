@@ -29,6 +29,9 @@ type Decline struct {
 type Kill struct {
 	Task  cluster.TaskID
 	Grace cluster.Millis
+	// Reason is cluster.ReasonPreempted when the task gives its place to another
+	// service; empty: nobody but its own service wants it to end.
+	Reason cluster.Reason
 }
 
 // Forget drops a removed service none of whose tasks is active.
@@ -49,6 +52,10 @@ const (
 	// RefuseShort is for how long an offer is refused that is wanted but does
 	// not fit, as Mesos' default filter.
 	RefuseShort cluster.Millis = 5_000
+	// GiveBack is how long before its deadline an offer is given back at the
+	// latest that is kept for a gang: with the allocator's default it is kept for
+	// a quarter of a minute.
+	GiveBack cluster.Millis = 45_000
 )
 
 // Result is what a framework's step asks for.

@@ -31,6 +31,11 @@ func LaunchOf(id cluster.TaskID) string {
 	return string(id[strings.LastIndexByte(string(id), '.')+1:])
 }
 
+// GroupName names one launch of a group, which its tasks share.
+func GroupName(service cluster.ServiceID, group, suffix string) string {
+	return string(service) + "." + group + "." + suffix
+}
+
 // Suffix tells a launch from all others of its group: the log index at which it
 // was decided, which every logged launch moves on.
 func Suffix(index int64) string { return strconv.FormatInt(index, 36) }
@@ -50,14 +55,15 @@ const (
 	refsHashLen     = 8
 )
 
-// TemplateHash identifies what a group of tasks is made from.
-func TemplateHash(tasks []cluster.TaskTemplate) string {
+// TemplateHash identifies what a group of tasks is made from: its templates, and
+// the network that it is in, if it has one of its own.
+func TemplateHash(tasks []cluster.TaskTemplate, network string) string {
 	// Plain structs of strings and numbers always encode; JSON sorts map keys.
 	b, err := json.Marshal(tasks)
 	if err != nil {
 		panic(fmt.Sprintf("encode task templates: %v", err))
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(append(b, network...))
 	return hex.EncodeToString(sum[:])[:templateHashLen]
 }
 

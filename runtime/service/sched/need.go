@@ -52,10 +52,16 @@ func (n Need) Missing(have cluster.Resources) []cluster.Shortfall {
 }
 
 // Claim is what one task of a group got: its resources with the concrete ports,
-// and the ports by name.
+// the ports by name, and what of the resources is out of reservations.
 type Claim struct {
 	Resources cluster.Resources
+	Reserved  cluster.Reserves
 	Ports     map[string]uint16
+}
+
+// Pool is what the claim takes, by what it is taken out of.
+func (c *Claim) Pool() cluster.Pool {
+	return (&cluster.TaskSpec{Resources: c.Resources, Reserved: c.Reserved}).Pool()
 }
 
 // Assign gives each task its ports out of free. Seed spreads the choice of
@@ -97,6 +103,22 @@ func Assign(free cluster.Ports, tasks []cluster.TaskTemplate, seed uint64) ([]Cl
 		claims[i] = c
 	}
 	return claims, true
+}
+
+// Without is ports but for n of them, those that Assign gives for no number.
+func Without(ports cluster.Ports, n int) cluster.Ports {
+	if n == 0 {
+		return ports
+	}
+	pool := ports.Minus(outsideDynamic)
+	if pool.Len() < n {
+		pool = ports
+	}
+	var taken []cluster.PortRange
+	for _, p := range pick(pool, n, 0) {
+		taken = append(taken, cluster.PortRange{Lo: p, Hi: p})
+	}
+	return ports.Minus(cluster.NewPorts(taken...))
 }
 
 // pick takes n ports of pool, following each other from a place that seed names.

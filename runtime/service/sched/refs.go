@@ -27,6 +27,7 @@ type Self struct {
 	Host     string
 	Hostname string
 	Ports    map[string]uint16 // of all tasks of its instance
+	Listen   map[string]uint16 // of all tasks of its instance, where it has a network of its own; else those of Ports
 }
 
 // ErrNoPlace says that a reference names an instance that has no place yet.
@@ -58,7 +59,11 @@ func value(r cluster.Ref, self Self, pods Lookup) (string, error) {
 	case cluster.RefTask:
 		return string(self.Task), nil
 	}
-	port, ok := place.Ports[r.Port]
+	ports := place.Ports
+	if r.Field == cluster.RefListen && self.Listen != nil {
+		ports = self.Listen
+	}
+	port, ok := ports[r.Port]
 	if !ok {
 		return "", fmt.Errorf("${%s}: there is no port %q", r, r.Port)
 	}

@@ -93,8 +93,70 @@ func TestRooms_joinOffersOfOneAgentAndRole(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("answers (-want +got):\n%s", d)
 	}
-	if rooms[0].Free.CPU != 1 {
-		t.Errorf("%d of 6 are left after a task of 5", rooms[0].Free.CPU)
+	if rooms[0].Free.Open.CPU != 1 {
+		t.Errorf("%d of 6 are left after a task of 5", rooms[0].Free.Open.CPU)
+	}
+}
+
+// TestRoom_claimsReservationsFirst checks that what Missing finds to fit can be
+// claimed, task by task, and that each claim is covered by what it names.
+func TestRoom_claimsReservationsFirst(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		amount := func(name string) cluster.Resources {
+			return cluster.Resources{CPU: rapid.Int64Range(0, 4).Draw(t, name+" cpu"), Mem: rapid.Int64Range(0, 4).Draw(t, name+" mem")}
+		}
+		wide := cluster.Stack{{Role: "eng"}}
+		room := Room{Agent: &cluster.Agent{ID: "a"}, Role: "eng/web", Free: cluster.Pool{Open: amount("open"), Reserved: cluster.NewReserves(
+			cluster.Reserved{Stack: wide, Resources: amount("wide")},
+			cluster.Reserved{Stack: append(wide[:1:1], cluster.Reservation{Role: "eng/web"}), Resources: amount("narrow"), Volumes: []cluster.Volume{{ID: "v", Size: 9}}},
+			cluster.Reserved{Stack: cluster.Stack{{Role: "ops"}}, Resources: amount("others'")})}}
+		before := room.Free
+		var tasks []cluster.TaskTemplate
+		for range rapid.IntRange(1, 3).Draw(t, "tasks") {
+			tasks = append(tasks, cluster.TaskTemplate{Resources: amount("task")})
+		}
+		claims, ok := room.Claim(tasks, 0)
+		if missing := NeedOf(tasks).Missing(room.Usable()); ok != (missing == nil) {
+			t.Fatalf("Claim says %t, Missing says %v", ok, missing)
+		}
+		var specs []cluster.TaskSpec
+		for i := range claims {
+			if d := cmp.Diff(tasks[i].Resources, claims[i].Pool().Flat()); d != "" {
+				t.Fatalf("task %d (-asked +got):\n%s", i, d)
+			}
+			specs = append(specs, cluster.TaskSpec{Resources: claims[i].Resources, Reserved: claims[i].Reserved})
+		}
+		room.Put(specs)
+		if short := room.Free.Missing(cluster.Pool{}); short != nil {
+			t.Fatalf("overdrawn: %v", short)
+		}
+		narrow := room.Free.Reserved.Of(append(wide[:1:1], cluster.Reservation{Role: "eng/web"}))
+		if ok && (narrow.Resources.CPU > 0 && room.Free.Open.CPU != before.Open.CPU || len(narrow.Volumes) != 1) {
+			t.Fatalf("open CPUs are used, and narrow ones are left, or the volume is gone: %+v", room.Free)
+		}
+	})
+}
+
+func TestNetwork_mapsAllPortsOfAGroup(t *testing.T) {
+	tasks := []cluster.TaskTemplate{task("a", cluster.PortSpec{Name: "x", Listen: 80}, cluster.PortSpec{Name: "y"}), task("b"), task("c", cluster.PortSpec{Name: "z", Port: 53, Listen: 5353})}
+	claims := []Claim{{Ports: map[string]uint16{"x": 31001, "y": 31000}}, {}, {Ports: map[string]uint16{"z": 53}}}
+	n, listen := Network("bridge", tasks, claims)
+	want := &cluster.Network{Name: "bridge", Ports: []cluster.PortMapping{{Host: 53, Container: 5353}, {Host: 31000, Container: 31000}, {Host: 31001, Container: 80}}}
+	if d := cmp.Diff(want, n); d != "" {
+		t.Errorf("network (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]map[string]uint16{{"x": 80, "y": 31000}, nil, {"z": 5353}}, listen); d != "" {
+		t.Errorf("ports to listen on (-want +got):\n%s", d)
+	}
+	if n, listen := Network("", tasks, claims); n != nil || len(listen) != 3 || listen[0] != nil {
+		t.Errorf("without a name: %v, %v", n, listen)
+	}
+}
+
+func TestTemplateHash_followsTheNetwork(t *testing.T) {
+	tasks := []cluster.TaskTemplate{task("t")}
+	if TemplateHash(tasks, "") == TemplateHash(tasks, "bridge") {
+		t.Error("another network does not change the hash")
 	}
 }
 
@@ -126,14 +188,14 @@ func TestExpand(t *testing.T) {
 
 func TestHash_followsTemplateAndAddresses(t *testing.T) {
 	a, b := []cluster.TaskTemplate{task("t")}, []cluster.TaskTemplate{task("t")}
-	if TemplateHash(a) != TemplateHash(b) {
+	if TemplateHash(a, "") != TemplateHash(b, "") {
 		t.Error("equal templates have different hashes")
 	}
 	b[0].Container.Env = map[string]string{"K": "V"}
-	if TemplateHash(a) == TemplateHash(b) {
+	if TemplateHash(a, "") == TemplateHash(b, "") {
 		t.Error("a change in the environment does not change the hash")
 	}
-	h := TemplateHash(a)
+	h := TemplateHash(a, "")
 	if template, refs := SplitHash(WithRefs(h, nil)); template != h || refs != "" {
 		t.Errorf("without references: %q, %q", template, refs)
 	}

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -31,6 +32,8 @@ func main() {
 		fmt.Println(arg)
 	case "turns":
 		turns(number(arg))
+	case "steps":
+		steps(number(arg), os.Args[3])
 	case "run":
 		fmt.Println("ready")
 		park()
@@ -43,6 +46,10 @@ func main() {
 				return
 			}
 		}
+	case "serve":
+		serve(arg, os.Args[3])
+	case "fetch":
+		fetch(arg)
 	case "flood":
 		fmt.Print(strings.Repeat("x", number(arg)))
 	case "alloc":
@@ -83,6 +90,36 @@ func main() {
 	}
 }
 
+// serve answers every connection to a port with a text.
+func serve(port, text string) {
+	l, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		fail(err.Error())
+	}
+	fmt.Println("ready")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			fail(err.Error())
+		}
+		fmt.Fprintf(c, "%s to %s", text, c.RemoteAddr())
+		c.Close()
+	}
+}
+
+// fetch prints what an address answers.
+func fetch(address string) {
+	c, err := net.DialTimeout("tcp", address, 10*time.Second)
+	if err != nil {
+		fail(err.Error())
+	}
+	b, err := io.ReadAll(c)
+	if err != nil {
+		fail(err.Error())
+	}
+	fmt.Println(string(b))
+}
+
 // turns writes n lines to both streams in turn, slowly enough to be told apart.
 func turns(n int) {
 	for i := range n {
@@ -115,6 +152,25 @@ func terminal() {
 		fmt.Println("heard", lines.Text())
 	}
 	os.Exit(5)
+}
+
+// steps writes n lines to both streams in turn, each when the one before was
+// answered with a file of its name in dir.
+func steps(n int, dir string) {
+	for i := range n {
+		for _, to := range []struct {
+			stream *os.File
+			name   string
+		}{{os.Stdout, "out"}, {os.Stderr, "err"}} {
+			fmt.Fprintf(to.stream, "%s %d\n", to.name, i)
+			for {
+				if _, err := os.Stat(fmt.Sprintf("%s/%s-%d", dir, to.name, i)); err == nil {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
 }
 
 // park waits for ever; a select without cases would be seen as a deadlock.
