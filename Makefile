@@ -15,7 +15,7 @@ TOOLS   := $(GO) tool -modfile=.ci/tools/go.mod
 
 .PHONY: help
 help: ## show what can be made
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install the Debian packages that are missing (root)
@@ -43,6 +43,10 @@ dev: setup bundle build ## a cluster on this machine until Ctrl-C (root)
 test: setup bundle build check-hosts lint ## everything: rules, units, real containers, the demo in short (root)
 	$(GO) test -timeout 20m ./...
 	@examples/demo.sh --short
+
+.PHONY: packages-test
+packages-test: setup bundle ## Kafka and Cassandra on real containers, for minutes (root)
+	CI=true $(GO) test ./cli/universe -run 'TestPackages_' -packages -count 1 -v -timeout 60m
 
 .PHONY: lint
 lint: ## formatting, vet and the pinned linters

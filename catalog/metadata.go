@@ -20,7 +20,13 @@ type Metadata struct {
 	Provides    []Provision         `json:"provides,omitempty"`
 	Conflicts   []Conflict          `json:"conflicts,omitempty"`
 	Features    map[string]*Feature `json:"features,omitempty"`
-	Notes       string              `json:"notes,omitempty"` // shown after an installation; may hold ${…}
+	// UpgradesFrom is which releases a running service can come from; absent: any
+	// that is older.
+	UpgradesFrom constraint.Constraint `json:"upgradesFrom,omitzero"`
+	// DowngradesTo is which older releases a service of this one can go back to;
+	// absent: any if it keeps no volumes, none if it does.
+	DowngradesTo constraint.Constraint `json:"downgradesTo,omitzero"`
+	Notes        string                `json:"notes,omitempty"` // shown after an installation; may hold ${…}
 }
 
 // Maintainer is somebody who answers for a package.
@@ -36,6 +42,14 @@ type Requirement struct {
 	Alias    string                `json:"alias,omitempty"`  // the name of the binding; empty: Name
 	Optional bool                  `json:"optional,omitempty"`
 	Feature  string                `json:"feature,omitempty"` // a feature of the other package that must be on
+}
+
+// As is the name of the binding.
+func (r Requirement) As() string {
+	if r.Alias != "" {
+		return r.Alias
+	}
+	return r.Name
 }
 
 // Provision says that a package stands in for a virtual one.

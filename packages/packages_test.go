@@ -1,6 +1,6 @@
 // Package packages_test checks the sources of the first-party packages: that each
-// folder is complete and that its image recipes can be read. Whether options and
-// service fit each other is for catalog/spec to say.
+// folder is complete, that its image recipes can be read, and that options and
+// service fit each other as catalog/spec sees it.
 package packages_test
 
 import (
@@ -15,6 +15,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/universe-dcos/universe/catalog/spec"
+	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/registry/image"
 )
 
@@ -25,17 +27,20 @@ const (
 	maxIconBytes = 32 << 10
 )
 
-// folders lists the package folders. Names with an underscore are shared parts.
+// folders lists the package folders: NAME, or NAME/VERSION where a package has a
+// folder for each release. Names with an underscore are shared parts.
 func folders(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []string
-	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), "_") {
-			list = append(list, e.Name())
+	for _, pattern := range []string{"*/package.yaml", "*/*/package.yaml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			if !strings.HasPrefix(f, "_") {
+				list = append(list, filepath.ToSlash(filepath.Dir(f)))
+			}
 		}
 	}
 	if len(list) == 0 {
@@ -67,8 +72,8 @@ func TestPackages_areComplete(t *testing.T) {
 			if err := yaml.Unmarshal(read(t, name, "package.yaml"), &m); err != nil {
 				t.Fatalf("package.yaml: %v", err)
 			}
-			if m.Name != name {
-				t.Errorf("package.yaml names the package %q, want that of its folder, %q", m.Name, name)
+			if m.Name != name && m.Name+"/"+m.Version != name {
+				t.Errorf("package.yaml is of %s %s, which is not its folder, %s", m.Name, m.Version, name)
 			}
 			if !json.Valid(read(t, name, "config.schema.json")) {
 				t.Error("config.schema.json is not JSON")
@@ -149,21 +154,51 @@ func images(node any, found []string) []string {
 	return found
 }
 
+// TestPackages_areValid checks each package as lint does.
+func TestPackages_areValid(t *testing.T) {
+	for _, name := range folders(t) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := spec.Load(os.DirFS(name)); err != nil {
+				for _, d := range problem.Of(err).Details {
+					t.Errorf("%s: %s", d.Pointer, d.Message)
+				}
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestLayers_areUsed checks that every shared layer belongs to some image.
 func TestLayers_areUsed(t *testing.T) {
-	layers, err := filepath.Glob(filepath.Join("_layers", "*.yaml"))
-	if err != nil || len(layers) == 0 {
-		t.Fatalf("no shared layers: %v", err)
-	}
-	recipes, err := filepath.Glob(filepath.Join("*", "image", "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	layers := glob(t, "_layers/*.yaml", "*/_layers/*.yaml")
+	recipes := glob(t, "*/image/*.yaml", "*/*/image/*.yaml")
+	if len(layers) == 0 {
+		t.Fatal("no shared layers")
 	}
 	for _, layer := range layers {
+		// Layers beside a package's releases are for that package alone.
+		owner := filepath.Dir(filepath.Dir(layer))
 		if !slices.ContainsFunc(recipes, func(r string) bool {
+			if owner != "." && !strings.HasPrefix(r, owner+string(filepath.Separator)) {
+				return false
+			}
 			return bytes.Contains(read(t, r), []byte("/_layers/"+filepath.Base(layer)))
 		}) {
 			t.Errorf("no image uses %s", layer)
 		}
 	}
+}
+
+// glob gives the files that fit one of the patterns.
+func glob(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	var list []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, found...)
+	}
+	return list
 }

@@ -9,6 +9,7 @@
 //	store      the command log with snapshots: mem/, bolt/, storetest/
 //	master     the shell round core: loop, agent sessions, timers
 //	agent      the shell on a node: launch, check, checkpoint, report
+//	discovery  names (DNS) and virtual addresses: names/, nameserver/, vip/
 //	runner     how a task becomes a process: containerd/, fake/, runnertest/
 //	api        the HTTP dialects over the master: native/
 //	client     the Go client of the native API

@@ -240,6 +240,37 @@ func TestAuthorizer(t *testing.T) {
 	}
 }
 
+// onlyWrites is an authorizer that lets nobody delete.
+type onlyWrites struct{}
+
+func (onlyWrites) Authorize(_ context.Context, _ auth.Principal, v auth.Verb, o auth.Object) error {
+	if v == auth.Delete {
+		return problem.New(problem.Forbidden, "no delete of %s", o)
+	}
+	return nil
+}
+
+// TestUninstall_byPlan: a plan to uninstall takes the right to delete.
+func TestUninstall_byPlan(t *testing.T) {
+	ctx := context.Background()
+	w, c, _ := serve(t, api.Options{Authorizer: onlyWrites{}})
+	w.Publish(t, plantest.Small("app", "1.0.0", ""))
+	if _, err := c.Install(ctx, plan.Request{Package: "app"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	req := plan.Request{Kind: plan.KindUninstall, ServiceID: "app"}
+	p, err := c.Plan(ctx, req)
+	if err != nil || p.Steps[0].Action != plan.ActionUninstall {
+		t.Fatalf("plan: %+v, %v", p, err)
+	}
+	if _, err := c.Install(ctx, p.Request, p.Digest); !problem.Is(err, problem.Forbidden) || !strings.Contains(err.Error(), "installation/app") {
+		t.Errorf("got %v", err)
+	}
+	if _, running := w.Engine.Service("app"); !running {
+		t.Error("it was removed all the same")
+	}
+}
+
 // TestETag: what is determined by the release is not sent twice.
 func TestETag(t *testing.T) {
 	w, _, srv := serve(t, api.Options{})

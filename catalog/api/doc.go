@@ -11,9 +11,12 @@
 //	POST   /v1/installations                         InstallRequest -> plan.Plan, 202
 //	GET    /v1/installations                         Installations
 //	GET    /v1/installations/{id}                    plan.Installation
-//	DELETE /v1/installations/{id}?force=true         plan.Removal, 202
+//	DELETE /v1/installations/{id}?force=true         plan.Removal, 202; volumes are left
 //	GET    /v1/installations/{id}/actions            Actions
 //	POST   /v1/installations/{id}/actions            ActionRequest -> Run, 202
+//
+// A plan of any kind is applied by POST /v1/installations: to install, to change
+// a service, and to uninstall, with its volumes or without.
 //
 // version is a constraint; without one it is the newest release.
 package api

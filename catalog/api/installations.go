@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/universe-dcos/universe/catalog/plan"
+	"github.com/universe-dcos/universe/internal/auth"
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -25,6 +26,12 @@ func (s *Server) install(c call) error {
 	var req InstallRequest
 	if err := c.decode(&req); err != nil {
 		return err
+	}
+	if req.Request.Kind == plan.KindUninstall { // takes the right that DELETE takes
+		object := auth.Object{Kind: "installation", ID: string(req.Request.ServiceID)}
+		if err := s.authorizer.Authorize(c.r.Context(), c.who, auth.Delete, object); err != nil {
+			return err
+		}
 	}
 	p, err := s.planner.Apply(c.r.Context(), c.who.Name, req.Request, req.PlanDigest)
 	if err != nil {

@@ -91,9 +91,9 @@ func (c *Client) Plan(ctx context.Context, req plan.Request) (*plan.Plan, error)
 	return out, c.call(ctx, http.MethodPost, "/v1/plans", nil, req, out)
 }
 
-// Install applies the plan with this digest; an empty digest applies whatever
-// the plan is now. A stale digest is problem.Conflict; StalePlan takes the new
-// plan out of the error.
+// Install applies the plan with this digest, which may be of any kind: also one
+// to change or to uninstall. An empty digest applies whatever the plan is now. A
+// stale digest is problem.Conflict; StalePlan takes the new plan out of the error.
 func (c *Client) Install(ctx context.Context, req plan.Request, digest string) (*plan.Plan, error) {
 	out := &plan.Plan{}
 	return out, c.call(ctx, http.MethodPost, "/v1/installations", nil, api.InstallRequest{Request: req, PlanDigest: digest}, out)
@@ -128,7 +128,8 @@ func (c *Client) Installation(ctx context.Context, id cluster.ServiceID) (plan.I
 	return out, c.call(ctx, http.MethodGet, "/v1/installations/"+url.PathEscape(string(id)), nil, nil, &out)
 }
 
-// Uninstall removes an installation; force overrules those that need it.
+// Uninstall removes an installation and leaves its volumes; force overrules
+// those that need it. To destroy them, apply a plan of plan.KindUninstall.
 func (c *Client) Uninstall(ctx context.Context, id cluster.ServiceID, force bool) (plan.Removal, error) {
 	v := url.Values{}
 	if force {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/catalog/index"
+	"github.com/universe-dcos/universe/catalog/spec"
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
@@ -35,7 +36,11 @@ func (p *Planner) RunAction(ctx context.Context, principal string, id cluster.Se
 	if err != nil {
 		return cluster.RunSpec{}, fmt.Errorf("service %s: %w", id, err)
 	}
-	action, task, err := content.Spec.RenderAction(options, id, content.Images, words, args)
+	bound, err := p.boundOf(ctx, inst, &content.Config)
+	if err != nil {
+		return cluster.RunSpec{}, err
+	}
+	action, task, err := content.Spec.RenderAction(options, id, content.Images, bound, words, args)
 	if err != nil {
 		return cluster.RunSpec{}, err
 	}
@@ -46,9 +51,26 @@ func (p *Planner) RunAction(ctx context.Context, principal string, id cluster.Se
 	return run, nil
 }
 
+// boundOf gives what an installation is bound to, as its engine keeps it.
+func (p *Planner) boundOf(ctx context.Context, inst *Installed, c *catalog.Config) (spec.Bindings, error) {
+	if _, keeps := p.engine.(Keeper); keeps {
+		return inst.Bindings, nil
+	}
+	if len(c.Requires) == 0 && len(c.Features) == 0 {
+		return nil, nil
+	}
+	snap, _ := p.index.Fresh(ctx) // an old one will do
+	view, err := p.view(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", inst.ID, err)
+	}
+	d := &draft{snap: snap, view: view, target: inst}
+	return d.guessBindings(c), nil
+}
+
 // installed gives an installation and the content of its release.
 func (p *Planner) installed(ctx context.Context, id cluster.ServiceID) (*Installed, *index.Content, error) {
-	view, err := p.engine.View(ctx)
+	view, err := p.view(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("service %s: %w", id, err)
 	}

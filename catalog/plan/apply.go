@@ -18,9 +18,9 @@ import (
 // ApplyTimeout bounds the making of a plan's changes once they have begun.
 const ApplyTimeout = 30 * time.Second
 
-// Apply installs what the plan with this digest says. The plan is made again
-// first: if it came out differently, the error is problem.Conflict and its Data
-// is the new plan. An empty digest applies whatever the plan is now.
+// Apply does what the plan with this digest says. The plan is made again first:
+// if it came out differently, the error is problem.Conflict and its Data is the
+// new plan. An empty digest applies whatever the plan is now.
 //
 // When a later step fails, earlier ones stand; the error names them, and the
 // same request goes on from there.
@@ -32,7 +32,7 @@ func (p *Planner) Apply(ctx context.Context, principal string, req Request, dige
 		return nil, err
 	}
 	if digest != "" && digest != plan.Digest {
-		return nil, problem.New(problem.Conflict, "the plan to install %s is stale: the catalog or the cluster changed since it was made", req.Package).
+		return nil, problem.New(problem.Conflict, "the plan to %s %s is stale: the catalog or the cluster changed since it was made", plan.Kind, plan.Request.Package).
 			WithHint("look at the new plan and confirm it").WithData(plan)
 	}
 	// From here on it is not left half done because somebody stopped waiting.
@@ -41,13 +41,11 @@ func (p *Planner) Apply(ctx context.Context, principal string, req Request, dige
 	var done []string
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
-		if s.Action != ActionInstall {
+		if s.Action == ActionKeep {
 			continue
 		}
-		inst := cluster.Installation{ID: s.ServiceID, Package: s.Package, Version: s.Version, Digest: s.Digest, Repository: s.Repository,
-			Options: s.Options, PlanDigest: plan.Digest, Auto: s.Auto, At: cluster.Time(time.Now().UnixMilli()), Principal: principal}
-		if err := p.engine.ApplyInstallation(ctx, inst, *s.Service); err != nil {
-			err = fmt.Errorf("install %s: %w", s.ServiceID, err)
+		if err := p.applyStep(ctx, principal, plan.Digest, s); err != nil {
+			err = fmt.Errorf("%s %s: %w", s.Action, s.ServiceID, err)
 			if len(done) > 0 {
 				err = fmt.Errorf("%w (installed before: %s)", err, strings.Join(done, ", "))
 			}
@@ -58,10 +56,38 @@ func (p *Planner) Apply(ctx context.Context, principal string, req Request, dige
 	return plan, nil
 }
 
+// applyStep makes one change.
+func (p *Planner) applyStep(ctx context.Context, principal, digest string, s *Step) error {
+	keeper, keeps := p.engine.(Keeper)
+	if s.Action == ActionUninstall {
+		if keeps {
+			return keeper.RemoveService(ctx, principal, s.ServiceID, s.KeepData)
+		}
+		return p.engine.Remove(ctx, principal, s.ServiceID)
+	}
+	inst := cluster.Installation{ID: s.ServiceID, Package: s.Package, Version: s.Version, Digest: s.Digest, Repository: s.Repository,
+		Options: s.Options, PlanDigest: digest, Auto: s.Auto, At: cluster.Time(time.Now().UnixMilli()), Principal: principal}
+	if !keeps {
+		return p.engine.ApplyInstallation(ctx, inst, *s.Service)
+	}
+	c := Change{Installation: inst, Bindings: boundTo(s.Bindings), Service: *s.Service}
+	if s.From != nil {
+		c.Expect, c.From, c.Over = s.From.Generation, s.From.To, s.From.Over
+	}
+	return keeper.Change(ctx, c)
+}
+
+// view is the engine's, with what it can do.
+func (p *Planner) view(ctx context.Context) (View, error) {
+	v, err := p.engine.View(ctx)
+	_, v.bound = p.engine.(Keeper)
+	return v, err
+}
+
 // Installations lists what is installed, by id.
 func (p *Planner) Installations(ctx context.Context) ([]Installation, error) {
 	snap, _ := p.index.Fresh(ctx) // without the catalog the list is still right
-	view, err := p.engine.View(ctx)
+	view, err := p.view(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the installations: %w", err)
 	}
@@ -76,7 +102,7 @@ func (p *Planner) Installations(ctx context.Context) ([]Installation, error) {
 // nearest.
 func (p *Planner) Installation(ctx context.Context, id cluster.ServiceID) (Installation, error) {
 	snap, _ := p.index.Fresh(ctx)
-	view, err := p.engine.View(ctx)
+	view, err := p.view(ctx)
 	if err != nil {
 		return Installation{}, fmt.Errorf("installation %s: %w", id, err)
 	}
@@ -105,7 +131,7 @@ func (v View) known(id cluster.ServiceID) (*Installed, error) {
 
 func show(snap *index.Snapshot, view View, i *Installed) Installation {
 	out := Installation{ID: i.ID, Package: i.Package, Version: i.Version, Digest: i.Digest, Repository: i.Repository, Options: i.Options,
-		PlanDigest: i.PlanDigest, Auto: i.Auto, Removing: i.Removing, At: i.At, Principal: i.Principal,
+		PlanDigest: i.PlanDigest, Auto: i.Auto, Removing: i.Removing, At: i.At, Principal: i.Principal, Bindings: i.Bindings,
 		RequiredBy: dependents(snap, view, i)}
 	if pkg := snap.Package(i.Package); pkg != nil {
 		if h := pkg.Head(); h != nil && newer(h.Version.String(), i.Version) {
@@ -116,12 +142,13 @@ func show(snap *index.Snapshot, view View, i *Installed) Installation {
 }
 
 // Remove uninstalls. It refuses (problem.Conflict) while another installation
-// needs this one, unless force.
+// needs this one, unless force. Volumes are left: what destroys data is a plan of
+// KindUninstall, which says so before it is confirmed.
 func (p *Planner) Remove(ctx context.Context, principal string, id cluster.ServiceID, force bool) (Removal, error) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	snap, _ := p.index.Fresh(ctx)
-	view, err := p.engine.View(ctx)
+	view, err := p.view(ctx)
 	if err != nil {
 		return Removal{}, fmt.Errorf("uninstall %s: %w", id, err)
 	}
@@ -129,39 +156,41 @@ func (p *Planner) Remove(ctx context.Context, principal string, id cluster.Servi
 	if err != nil {
 		return Removal{}, err
 	}
-	out := Removal{ID: id, Broken: dependents(snap, view, inst)}
-	if len(out.Broken) > 0 && !force {
-		names := make([]string, len(out.Broken))
-		for i, b := range out.Broken {
-			names[i] = string(b)
-		}
-		return Removal{}, problem.New(problem.Conflict, "%s is needed by %s", id, strings.Join(names, ", ")).
-			WithHint("uninstall %s first, or do it all the same: --force", names[0])
+	out, err := removal(snap, view, inst, force)
+	if err != nil {
+		return Removal{}, err
 	}
-	if err := p.engine.Remove(ctx, principal, id); err != nil {
+	remove := p.engine.Remove
+	if keeper, ok := p.engine.(Keeper); ok {
+		r, err := keeper.Record(ctx, id)
+		if err != nil {
+			return Removal{}, fmt.Errorf("uninstall %s: %w", id, err)
+		}
+		out.KeptData = keepsVolumes(r.Service)
+		remove = func(ctx context.Context, principal string, id cluster.ServiceID) error {
+			return keeper.RemoveService(ctx, principal, id, out.KeptData)
+		}
+	}
+	if err := remove(ctx, principal, id); err != nil {
 		return Removal{}, fmt.Errorf("uninstall %s: %w", id, err)
-	}
-	after := View{}
-	for _, i := range view.Installations {
-		if i.ID != id {
-			after.Installations = append(after.Installations, i)
-		}
-	}
-	for i := range after.Installations {
-		if o := &after.Installations[i]; o.Auto && !o.Removing && len(dependents(snap, after, o)) == 0 {
-			out.Orphans = append(out.Orphans, o.ID)
-		}
 	}
 	return out, nil
 }
 
 // dependents lists the installations that would miss a requirement without
-// target, by what the catalog knows of their releases.
+// target: those that are bound to it, or where the engine keeps no bindings by
+// what the catalog knows of their releases.
 func dependents(snap *index.Snapshot, view View, target *Installed) []cluster.ServiceID {
 	var out []cluster.ServiceID
 	for i := range view.Installations {
 		who := &view.Installations[i]
 		if who.ID == target.ID || who.Removing {
+			continue
+		}
+		if view.bound {
+			if who.isBoundTo(target.ID) {
+				out = append(out, who.ID)
+			}
 			continue
 		}
 		r := snap.ByDigest(who.Package, who.Digest)
@@ -191,6 +220,9 @@ func othersMeet(snap *index.Snapshot, view View, target, who *Installed, q catal
 // meets reports whether an installation satisfies a requirement, by its own
 // name or by what it provides.
 func meets(snap *index.Snapshot, i *Installed, q catalog.Requirement) bool {
+	if i == nil {
+		return false
+	}
 	v, err := constraint.ParseVersion(i.Version)
 	if err != nil {
 		return false

@@ -11,10 +11,12 @@ import (
 func podCosts(s cluster.ServiceSpec) ([]PodCost, *Cost) {
 	var pods []PodCost
 	total := Cost{}
-	for _, p := range s.Pods {
-		each := Cost{}
+	for i := range s.Pods {
+		p := &s.Pods[i]
+		r := instance(p)
+		each := Cost{r.CPU, r.Mem, r.Disk, 0, len(p.Tasks)}
 		for _, t := range p.Tasks {
-			each = each.plus(Cost{t.Resources.CPU, t.Resources.Mem, t.Resources.Disk, len(t.Ports), 1}, 1)
+			each.Ports += len(t.Ports)
 		}
 		pods = append(pods, PodCost{p.Name, p.Count, each})
 		total = total.plus(each, p.Count)
@@ -41,7 +43,7 @@ func rootWarnings(s cluster.ServiceSpec) []Warning {
 type bed struct {
 	node Node
 	free cluster.Resources
-	has  map[string]bool // "service/pod" that is on it
+	has  map[string]int // instances on it, by "service/pod"
 }
 
 // placementWarnings places the new instances on trial, first fit in the order
@@ -51,7 +53,7 @@ func placementWarnings(steps []Step, nodes []Node) []Warning {
 	var beds []*bed
 	for _, n := range nodes {
 		if n.State != cluster.AgentGone {
-			beds = append(beds, &bed{node: n, free: n.Free, has: map[string]bool{}})
+			beds = append(beds, &bed{node: n, free: n.Free, has: map[string]int{}})
 		}
 	}
 	var out []Warning
@@ -60,12 +62,26 @@ func placementWarnings(steps []Step, nodes []Node) []Warning {
 			continue
 		}
 		for i := range s.Service.Pods {
-			if w := tryPod(s.Service.ID, &s.Service.Pods[i], beds); w != nil {
+			p := s.Service.Pods[i]
+			if s.From != nil { // those that run have their places
+				p.Count -= runningOf(s, p.Name)
+			}
+			if w := tryPod(s.Service.ID, &p, beds); w != nil {
 				out = append(out, *w)
 			}
 		}
 	}
 	return out
+}
+
+// runningOf is how many instances of a pod are there before a change.
+func runningOf(s Step, pod string) int {
+	for _, c := range s.Changes {
+		if c.Pod == pod {
+			return min(c.From, c.To)
+		}
+	}
+	return findPod(*s.Service, pod).Count
 }
 
 func tryPod(id cluster.ServiceID, p *cluster.PodSpec, beds []*bed) *Warning {
@@ -75,13 +91,13 @@ func tryPod(id cluster.ServiceID, p *cluster.PodSpec, beds []*bed) *Warning {
 			break
 		}
 	}
-	if placed == p.Count {
+	if placed >= p.Count {
 		return nil
 	}
 	w := &Warning{Code: WarnResources, ServiceID: id, Pod: p.Name, Message: shortMessage(id, p, placed, beds)}
 	for _, b := range beds {
 		lack := AgentLack{Agent: b.node.Agent.ID, Hostname: b.node.Agent.Hostname}
-		lack.Lacks, lack.Reason = b.refuses(id, p)
+		lack.Lacks, lack.Reason = b.refuses(id, p, beds)
 		w.Agents = append(w.Agents, lack)
 	}
 	return w
@@ -105,24 +121,27 @@ func shortMessage(id cluster.ServiceID, p *cluster.PodSpec, placed int, beds []*
 
 func placeOne(id cluster.ServiceID, p *cluster.PodSpec, beds []*bed) bool {
 	for _, b := range beds {
-		if lacks, reason := b.refuses(id, p); lacks != nil || reason != "" {
+		if lacks, reason := b.refuses(id, p, beds); lacks != nil || reason != "" {
 			continue
 		}
 		need, _ := b.need(p)
 		b.free = b.free.Minus(need)
-		b.has[string(id)+"/"+p.Name] = true
+		b.has[string(id)+"/"+p.Name]++
 		return true
 	}
 	return false
 }
 
 // refuses says why the agent cannot take an instance: nil and "" when it can.
-func (b *bed) refuses(id cluster.ServiceID, p *cluster.PodSpec) ([]cluster.Shortfall, string) {
+func (b *bed) refuses(id cluster.ServiceID, p *cluster.PodSpec, beds []*bed) ([]cluster.Shortfall, string) {
 	switch {
 	case b.node.State != cluster.AgentActive:
 		return nil, "the agent is " + string(b.node.State)
-	case p.Unique && b.has[string(id)+"/"+p.Name]:
+	case p.Unique && b.has[string(id)+"/"+p.Name] > 0:
 		return nil, "it has an instance of the pod, and the pod takes one on each agent"
+	}
+	if rule := b.forbids(id, p, beds); rule != "" {
+		return nil, rule
 	}
 	need, short := b.need(p)
 	lacks := cluster.Fits(b.free, need)
@@ -135,9 +154,9 @@ func (b *bed) refuses(id cluster.ServiceID, p *cluster.PodSpec) ([]cluster.Short
 // need is what an instance takes of the agent, with ports picked from what is
 // free; short is how many ports without a number are not to be had.
 func (b *bed) need(p *cluster.PodSpec) (need cluster.Resources, short int) {
+	need = instance(p)
 	any := 0
 	for _, t := range p.Tasks {
-		need = need.Plus(t.Resources)
 		for _, port := range t.Ports {
 			if port.Port != 0 {
 				need.Ports = need.Ports.Union(cluster.Port(port.Port))

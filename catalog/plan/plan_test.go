@@ -2,14 +2,11 @@ package plan_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/universe-dcos/universe/catalog/plan"
@@ -17,141 +14,6 @@ import (
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
-
-// TestScenarios plays the files of testdata. The commands:
-//
-//	publish name version        a small package; the input is appended to package.yaml
-//	agents a1=(cpus,mem) ...    the agents, or none; mem in GiB
-//	plan name [version=] [id=] [bind=alias:id]   the plan; the input is the options
-//	install                     the same, applied
-//	uninstall id [force]        and forget id: the removal is over
-//	installed                   the list
-func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		w := plantest.New(t)
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return play(t, w, d) })
-	})
-}
-
-func play(t *testing.T, w *plantest.World, d *datadriven.TestData) string {
-	ctx := context.Background()
-	switch d.Cmd {
-	case "publish":
-		w.Publish(t, plantest.Small(d.CmdArgs[0].Key, d.CmdArgs[1].Key, d.Input+"\n"))
-		return ""
-	case "agents":
-		w.Engine.Nodes = nil
-		for _, a := range d.CmdArgs {
-			if a.Key == "none" {
-				break
-			}
-			var cpus, mem int64
-			if _, err := fmt.Sscanf(strings.Join(a.Vals, " "), "%d %d", &cpus, &mem); err != nil {
-				d.Fatalf(t, "%s: %v", a, err)
-			}
-			w.Engine.Nodes = append(w.Engine.Nodes, plantest.Node(a.Key, cpus, mem<<30))
-		}
-		return ""
-	case "plan", "install":
-		req := request(d)
-		p, err := w.Planner.Plan(ctx, req)
-		if err == nil && d.Cmd == "install" {
-			p, err = w.Planner.Apply(ctx, "ada", req, p.Digest)
-		}
-		if err != nil {
-			return failure(err)
-		}
-		return text(p)
-	case "uninstall":
-		r, err := w.Planner.Remove(ctx, "ada", cluster.ServiceID(d.CmdArgs[0].Key), d.HasArg("force"))
-		if err != nil {
-			return failure(err)
-		}
-		return fmt.Sprintf("broken %v, orphans %v\n", r.Broken, r.Orphans)
-	case "forget":
-		w.Engine.Forget(cluster.ServiceID(d.CmdArgs[0].Key))
-		return ""
-	case "installed":
-		list, err := w.Planner.Installations(ctx)
-		if err != nil {
-			return failure(err)
-		}
-		var b strings.Builder
-		for _, i := range list {
-			fmt.Fprintf(&b, "%s: %s %s auto=%v removing=%v newest=%q required by %v, by %s\n", i.ID, i.Package, i.Version, i.Auto, i.Removing, i.Newest, i.RequiredBy, i.Principal)
-		}
-		return b.String()
-	}
-	d.Fatalf(t, "unknown command %s", d.Cmd)
-	return ""
-}
-
-func request(d *datadriven.TestData) plan.Request {
-	req := plan.Request{Package: d.CmdArgs[0].Key}
-	for _, a := range d.CmdArgs[1:] {
-		switch v := strings.Join(a.Vals, ","); a.Key {
-		case "version":
-			req.Version = v
-		case "id":
-			req.ServiceID = cluster.ServiceID(v)
-		case "bind":
-			alias, id, _ := strings.Cut(v, ":")
-			req.Bind = map[string]cluster.ServiceID{alias: cluster.ServiceID(id)}
-		}
-	}
-	if d.Input != "" {
-		req.Options = []byte(d.Input)
-	}
-	return req
-}
-
-// text is a plan as a person would want it in a diff.
-func text(p *plan.Plan) string {
-	var b strings.Builder
-	for _, s := range p.Steps {
-		fmt.Fprintf(&b, "%s %s: %s %s", s.Action, s.ServiceID, s.Package, s.Version)
-		if s.Auto {
-			b.WriteString(" (auto)")
-		}
-		b.WriteString("\n")
-		for _, w := range s.Why {
-			fmt.Fprintf(&b, "  because %q needs %s %s\n", w.From, w.Name, w.Constraint)
-		}
-		for _, x := range s.Bindings {
-			fmt.Fprintf(&b, "  %s is %s\n", x.Alias, x.ServiceID)
-		}
-		if len(s.Changed) > 0 {
-			fmt.Fprintf(&b, "  changed: %s\n", strings.Join(s.Changed, ", "))
-		}
-		for _, c := range s.Pods {
-			fmt.Fprintf(&b, "  pod %s: %d of %d milli-cpu, %s\n", c.Pod, c.Count, c.Each.CPU, cluster.Bytes(c.Each.Mem))
-		}
-	}
-	fmt.Fprintf(&b, "total: %d milli-cpu, %s, %d ports, %d tasks\n", p.Cost.CPU, cluster.Bytes(p.Cost.Mem), p.Cost.Ports, p.Cost.Tasks)
-	for _, w := range p.Warnings {
-		fmt.Fprintf(&b, "warning %s: %s\n", w.Code, w.Message)
-		for _, a := range w.Agents {
-			fmt.Fprintf(&b, "  %s: %v %s\n", a.Agent, a.Lacks, a.Reason)
-		}
-	}
-	return b.String()
-}
-
-func failure(err error) string {
-	var p *problem.Error
-	if !errors.As(err, &p) {
-		return "not a problem: " + err.Error() + "\n"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %v\n", p.Class, err)
-	for _, d := range p.Details {
-		fmt.Fprintf(&b, "  %s: %s\n", d.Pointer, d.Message)
-	}
-	if p.Hint != "" {
-		fmt.Fprintf(&b, "hint: %s\n", p.Hint)
-	}
-	return strings.ReplaceAll(b.String(), "  : ", "  ")
-}
 
 // TestPlan_digest: the same state gives the same digest; what changes what
 // would be done changes it, what does not, does not.
@@ -304,5 +166,87 @@ func TestRunAction(t *testing.T) {
 	}
 	if _, err := w.Planner.RunAction(ctx, "", "mine", []string{"check"}, nil); !problem.Is(err, problem.Conflict) {
 		t.Errorf("while it is removed: %v", err)
+	}
+}
+
+// simple is an engine that keeps neither bindings nor history.
+type simple struct{ plan.Engine }
+
+// TestSimpleEngine: over an engine that is no Keeper, services are installed and
+// uninstalled as ever; what they need is guessed, and changes are refused.
+func TestSimpleEngine(t *testing.T) {
+	ctx := context.Background()
+	w := plantest.New(t)
+	p := plan.New(w.Index, simple{w.Engine})
+	w.Publish(t, plantest.Small("db", "1.0.0", ""))
+	fsys := plantest.Small("app", "1.0.0", "requires: [{name: db, version: ^1}]\n")
+	fsys["service.yaml"].Data = append(fsys["service.yaml"].Data, []byte(`actions:
+  - {name: check, task: {image: main, command: ["${bound('db') ? 'bound' : 'free'}"], resources: {cpus: 0.1, mem: 64}}}
+`)...)
+	w.Publish(t, fsys)
+	if _, err := p.Apply(ctx, "ada", plan.Request{Package: "app"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	run, err := p.RunAction(ctx, "ada", "app", []string{"check"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"bound"}, run.Task.Container.Command); d != "" {
+		t.Errorf("command (-want +got):\n%s", d)
+	}
+	for _, c := range []struct {
+		req  plan.Request
+		want string
+	}{
+		{plan.Request{Kind: plan.KindUpgrade, ServiceID: "app"}, "cannot change them"},
+		{plan.Request{Kind: plan.KindRollback, ServiceID: "app"}, "cannot change them"},
+		{plan.Request{Kind: plan.KindUninstall, ServiceID: "app", KeepData: true}, "cannot keep volumes"},
+		{plan.Request{Kind: plan.KindUninstall, ServiceID: "db"}, "db is needed by app"},
+		{plan.Request{Kind: "repair", ServiceID: "app"}, `no plan of the kind "repair"`},
+		{plan.Request{Kind: plan.KindConfigure}, "names the service"},
+	} {
+		if _, err := p.Plan(ctx, c.req); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %s", c.req, err, c.want)
+		}
+	}
+	if _, err := p.Apply(ctx, "ada", plan.Request{Kind: plan.KindUninstall, ServiceID: "app"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if inst, err := p.Installation(ctx, "app"); err != nil || !inst.Removing {
+		t.Errorf("after uninstalling: %+v, %v", inst, err)
+	}
+}
+
+// TestApply_changedMeanwhile: a change is applied to what it was planned for.
+func TestApply_changedMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	w := plantest.New(t)
+	w.Publish(t, plantest.Store("store", "1.0.0", ""))
+	if _, err := w.Planner.Apply(ctx, "ada", plan.Request{Package: "store"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	set := func(level string) plan.Request {
+		return plan.Request{Kind: plan.KindConfigure, ServiceID: "store", Options: []byte(`{"node": {"level": "` + level + `"}}`)}
+	}
+	p, err := w.Planner.Plan(ctx, set("debug"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Planner.Apply(ctx, "bob", set("warn"), ""); err != nil {
+		t.Fatal(err)
+	}
+	// What the plan says of itself is a request that gives it again.
+	if _, err := w.Planner.Apply(ctx, "ada", p.Request, p.Digest); !problem.Is(err, problem.Conflict) {
+		t.Fatalf("got %v", err)
+	}
+	p, err = w.Planner.Plan(ctx, p.Request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := w.Planner.Apply(ctx, "ada", p.Request, p.Digest); err != nil || done.Steps[0].From.Version != "1.0.0" {
+		t.Fatalf("the new plan: %+v, %v", done, err)
+	}
+	if r, err := w.Engine.Record(ctx, "store"); err != nil || len(r.History) != 2 || r.Service.Pods[0].Tasks[0].Container.Env["LEVEL"] != "debug" {
+		t.Errorf("record: %+v, %v", r, err)
 	}
 }

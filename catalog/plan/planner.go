@@ -1,11 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/universe-dcos/universe/catalog"
@@ -39,7 +38,11 @@ type draft struct {
 	view View
 	plan *Plan
 
+	target *Installed // what is changed; nil for a new installation
+	record *Record    // of target
+
 	ids      map[string]cluster.ServiceID // of the steps, by package
+	fresh    map[string]*fresh            // by package: what is rendered
 	standing map[string][]*Installed      // by package: what may stand for it, the best first
 	bound    map[string]bool              // packages of which the request names the installation
 	kept     map[string]*Installed        // by package: what stands for it
@@ -47,28 +50,55 @@ type draft struct {
 	reached  map[string]bool // packages that the plan is about
 }
 
-// Plan says what the request would do. Errors: NotFound for an unknown package
-// or version, with the nearest; Invalid for wrong options, all of them; Exists
-// when the id is taken; Unsatisfiable with the proof.
+// Plan says what the request would do. Errors: NotFound for an unknown package,
+// version or installation, with the nearest; Invalid for wrong options, all of
+// them, and for a change that cannot be made in place; Exists when the id is
+// taken, or there is nothing to change; Unsatisfiable with the proof.
 func (p *Planner) Plan(ctx context.Context, req Request) (*Plan, error) {
 	snap, err := p.index.Fresh(ctx)
-	if err != nil && snap.Len() == 0 {
+	if err != nil && snap.Len() == 0 && req.Kind != KindUninstall {
 		return nil, problem.New(problem.Unavailable, "the catalog cannot be read: %w", err)
 	}
-	view, err := p.engine.View(ctx)
+	view, err := p.view(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", req.Package, err)
+		return nil, fmt.Errorf("plan %s: %w", cmp.Or(req.Package, string(req.ServiceID)), err)
 	}
-	d := &draft{p: p, req: req, snap: snap, view: view, plan: &Plan{Revision: view.Revision, Request: req}, ids: map[string]cluster.ServiceID{}}
-	if err := d.resolve(ctx); err != nil {
+	if req.Kind == "" {
+		req.Kind = KindInstall
+	}
+	d := &draft{p: p, req: req, snap: snap, view: view, plan: &Plan{Revision: view.Revision, Kind: req.Kind}, ids: map[string]cluster.ServiceID{}, fresh: map[string]*fresh{}}
+	if err := d.make(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.steps(ctx); err != nil {
-		return nil, err
-	}
+	d.plan.Request = d.req
 	d.plan.Warnings = append(d.plan.Warnings, placementWarnings(d.plan.Steps, view.Agents)...)
 	d.plan.Digest, err = d.plan.digest()
 	return d.plan, err
+}
+
+// make fills the plan.
+func (d *draft) make(ctx context.Context) error {
+	if !slices.Contains([]Kind{KindInstall, KindUpgrade, KindDowngrade, KindConfigure, KindRollback, KindUninstall}, d.req.Kind) {
+		return problem.New(problem.Invalid, "there is no plan of the kind %q", d.req.Kind).
+			WithHint("want install, upgrade, downgrade, configure, rollback or uninstall")
+	}
+	if d.req.Kind != KindInstall {
+		if err := d.findTarget(ctx); err != nil {
+			return err
+		}
+	}
+	switch d.req.Kind {
+	case KindConfigure:
+		return d.configure(ctx)
+	case KindRollback:
+		return d.rollback(ctx)
+	case KindUninstall:
+		return d.uninstall(ctx)
+	}
+	if err := d.resolve(ctx); err != nil {
+		return err
+	}
+	return d.steps(ctx)
 }
 
 // digest covers what the plan does.
@@ -79,9 +109,13 @@ func (p *Plan) digest() (string, error) {
 	}{p.Request, p.Steps})
 }
 
-// steps makes a step of each package of the solution.
+// steps makes a step of each package of the solution. All ids are chosen before
+// anything is rendered: bindings are made of them.
 func (d *draft) steps(ctx context.Context) error {
 	d.reached = d.concerned()
+	if err := d.checkAliases(); err != nil {
+		return err
+	}
 	for i := range d.solution.Packages {
 		sp := &d.solution.Packages[i]
 		if !d.reached[sp.Name] {
@@ -89,17 +123,26 @@ func (d *draft) steps(ctx context.Context) error {
 		}
 		if inst := d.kept[sp.Name]; inst != nil {
 			d.ids[sp.Name] = inst.ID
-			d.keep(sp, inst)
 			continue
 		}
-		if err := d.install(ctx, sp); err != nil {
+		if err := d.prepare(ctx, sp); err != nil {
 			return err
 		}
 	}
-	if err := d.checkBindings(); err != nil {
-		return err
+	for i := range d.solution.Packages {
+		sp := &d.solution.Packages[i]
+		if !d.reached[sp.Name] {
+			continue
+		}
+		if inst := d.kept[sp.Name]; inst != nil {
+			d.keep(sp.Name, inst)
+			continue
+		}
+		if err := d.install(ctx, sp.Name); err != nil {
+			return err
+		}
 	}
-	return nil
+	return d.checkGiven(ctx)
 }
 
 // concerned is the set of packages that the one asked for needs, directly or
@@ -109,7 +152,7 @@ func (d *draft) concerned() map[string]bool {
 	for changed := true; changed; {
 		changed = false
 		for _, e := range d.solution.Edges {
-			if reached[e.From] && !reached[e.To] {
+			if reached[e.From] && !reached[e.To] && !d.unbound(e) {
 				reached[e.To], changed = true, true
 			}
 		}
@@ -117,16 +160,20 @@ func (d *draft) concerned() map[string]bool {
 	return reached
 }
 
-func (d *draft) keep(sp *resolver.Package, inst *Installed) {
-	d.plan.Steps = append(d.plan.Steps, Step{Action: ActionKeep, ServiceID: inst.ID, Package: sp.Name, Version: inst.Version,
-		Repository: inst.Repository, Digest: inst.Digest, Auto: inst.Auto, Why: d.reasons(sp.Name)})
+func (d *draft) keep(name string, inst *Installed) {
+	s := Step{Action: ActionKeep, ServiceID: inst.ID, Package: inst.Package, Version: inst.Version,
+		Repository: inst.Repository, Digest: inst.Digest, Auto: inst.Auto}
+	if name != "" {
+		s.Why = d.reasons(name)
+	}
+	d.plan.Steps = append(d.plan.Steps, s)
 }
 
 // reasons lists who needs a package.
 func (d *draft) reasons(name string) []Why {
 	var out []Why
 	for _, e := range d.solution.Why(name) {
-		if e.From != "" && !d.reached[e.From] {
+		if e.From != "" && !d.reached[e.From] || d.unbound(e) {
 			continue // somebody else's need, met by another installation
 		}
 		w := Why{From: e.From, Feature: e.Feature, Constraint: e.Constraint.String()}
@@ -138,63 +185,109 @@ func (d *draft) reasons(name string) []Why {
 	return out
 }
 
-func (d *draft) install(ctx context.Context, sp *resolver.Package) error {
-	var rel *catalog.Release
+// fresh is a release that is to run, before it is rendered.
+type fresh struct {
+	release *catalog.Release
+	content *index.Content
+	options spec.Options
+	id      cluster.ServiceID
+	asked   bool // by the request itself
+}
+
+// prepare reads a release that is to run, and settles its options and its id.
+func (d *draft) prepare(ctx context.Context, sp *resolver.Package) error {
+	f := &fresh{asked: sp.Name == d.req.Package}
 	if pkg := d.snap.Package(sp.Name); pkg != nil {
-		rel = pkg.Release(sp.Version)
+		f.release = pkg.Release(sp.Version)
 	}
-	if rel == nil || rel.Config == nil {
+	if f.release == nil || f.release.Config == nil {
 		return problem.New(problem.Internal, "the solver chose %s %s, which the catalog has not", sp.Name, sp.Version)
 	}
-	content, err := d.p.index.Content(ctx, rel.Repository, rel.Digest)
-	if err != nil {
-		return fmt.Errorf("install %s: %w", sp.Name, err)
-	}
-	asked := sp.Name == d.req.Package
-	var user []byte
-	var id cluster.ServiceID
-	if asked {
-		user, id = d.req.Options, d.req.ServiceID
-	} else if id, err = d.freeID(sp.Name); err != nil {
-		return err
-	}
-	options, err := content.Spec.Options(user, id)
-	if err != nil {
-		return err
-	}
-	if id == "" {
-		id = content.Spec.ID(options)
-	}
-	if err := d.checkFree(id); err != nil {
-		return err
-	}
-	service, err := content.Spec.Render(options, id, content.Images)
-	if err != nil {
-		return err
-	}
-	defaults, err := content.Spec.Options(nil, id)
-	if err != nil { // a required option has no default: then all is changed
-		defaults = spec.Options{}
-	}
-	d.ids[sp.Name] = id
-	s := Step{Action: ActionInstall, ServiceID: id, Package: sp.Name, Version: rel.Version.String(), AppVersion: rel.Config.AppVersion,
-		Repository: rel.Repository, Digest: rel.Digest, Licenses: rel.Config.Licenses, Auto: !asked, Why: d.reasons(sp.Name),
-		Options: options.JSON(), Changed: options.Differ(defaults), Service: &service, Images: content.Config.Images}
-	s.Pods, s.Cost = podCosts(service)
-	for _, e := range d.solution.Edges {
-		if e.From == sp.Name && d.ids[e.To] != "" {
-			s.Bindings = append(s.Bindings, Binding{e.Alias, d.ids[e.To]})
-		}
-	}
-	if asked {
-		if d.plan.Notes, err = content.Spec.RenderNotes(options, id); err != nil {
+	if f.asked && d.target != nil {
+		if err := d.checkPath(ctx, f.release); err != nil {
 			return err
 		}
 	}
-	d.plan.Cost = d.plan.Cost.plus(*s.Cost, 1)
-	d.plan.Steps = append(d.plan.Steps, s)
-	d.plan.Warnings = append(d.plan.Warnings, rootWarnings(service)...)
+	var err error
+	if f.content, err = d.p.index.Content(ctx, f.release.Repository, f.release.Digest); err != nil {
+		return fmt.Errorf("install %s: %w", sp.Name, err)
+	}
+	switch {
+	case f.asked && d.target != nil:
+		f.id = d.target.ID
+		f.options, err = d.carryOptions(ctx, f.content)
+	case f.asked:
+		f.id = d.req.ServiceID
+		f.options, err = f.content.Spec.Options(d.req.Options, f.id)
+	default:
+		if f.id, err = d.freeID(sp.Name); err == nil {
+			f.options, err = f.content.Spec.Options(nil, f.id)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if f.id == "" {
+		f.id = f.content.Spec.ID(f.options)
+	}
+	if !f.asked || d.target == nil {
+		if err := d.checkFree(f.id); err != nil {
+			return err
+		}
+	}
+	d.ids[sp.Name], d.fresh[sp.Name] = f.id, f
 	return nil
+}
+
+// install makes the step of a release that is to run.
+func (d *draft) install(ctx context.Context, name string) error {
+	f := d.fresh[name]
+	bindings, err := d.bindings(name, f)
+	if err != nil {
+		return err
+	}
+	s, err := f.step(bindings)
+	if err != nil {
+		return err
+	}
+	s.Why = d.reasons(name)
+	if f.asked && d.target != nil {
+		if err := d.change(ctx, &s); err != nil {
+			return err
+		}
+	} else {
+		s.Auto = !f.asked
+		if err := d.takeUp(&s); err != nil {
+			return err
+		}
+		d.plan.Cost = d.plan.Cost.plus(*s.Cost, 1)
+	}
+	if f.asked {
+		if d.plan.Notes, err = f.content.Spec.RenderNotes(f.options, f.id, boundTo(bindings)); err != nil {
+			return err
+		}
+	}
+	d.plan.Steps = append(d.plan.Steps, s)
+	d.plan.Warnings = append(d.plan.Warnings, rootWarnings(*s.Service)...)
+	return nil
+}
+
+// step renders a release.
+func (f *fresh) step(bindings []Binding) (Step, error) {
+	service, err := f.content.Spec.Render(f.options, f.id, f.content.Images, boundTo(bindings))
+	if err != nil {
+		return Step{}, err
+	}
+	defaults, err := f.content.Spec.Options(nil, f.id)
+	if err != nil { // a required option has no default: then all is changed
+		defaults = spec.Options{}
+	}
+	c := f.content.Config
+	s := Step{Action: ActionInstall, ServiceID: f.id, Package: c.Name, Version: c.Version.String(), AppVersion: c.AppVersion,
+		Repository: f.release.Repository, Digest: f.release.Digest, Licenses: c.Licenses,
+		Options: f.options.JSON(), Changed: f.options.Differ(defaults), Service: &service, Images: c.Images, Bindings: bindings}
+	s.Pods, s.Cost = podCosts(service)
+	return s, nil
 }
 
 // checkFree sees that an id is not taken, by the cluster or by the plan itself.
@@ -227,28 +320,4 @@ func (d *draft) freeID(name string) (cluster.ServiceID, error) {
 		}
 	}
 	return "", problem.New(problem.Exists, "no free id for package %s: %s to %s-%d are taken", name, name, name, MaxSuffix)
-}
-
-// checkBindings sees that what was bound is a requirement that the bound
-// installation meets.
-func (d *draft) checkBindings() error {
-	for _, alias := range slices.Sorted(maps.Keys(d.req.Bind)) {
-		id := d.req.Bind[alias]
-		var known []string
-		ok := false
-		for _, e := range d.solution.Edges {
-			if e.From == d.req.Package {
-				known = append(known, e.Alias)
-				ok = ok || e.Alias == alias && d.ids[e.To] == id
-			}
-		}
-		if !ok && !slices.Contains(known, alias) {
-			return problem.New(problem.Invalid, "bind %s=%s: package %s has no requirement called %q", alias, id, d.req.Package, alias).
-				WithHint("its requirements: %s", strings.Join(known, ", "))
-		}
-		if !ok {
-			return problem.New(problem.Invalid, "bind %s=%s: installation %s is not what the requirement %s asks for", alias, id, id, alias)
-		}
-	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/catalog/index"
@@ -33,6 +32,18 @@ func (d *draft) resolve(ctx context.Context) error {
 	if err := d.findStanding(); err != nil {
 		return err
 	}
+	if d.target != nil {
+		// An upgrade is to the newest, and says so when that cannot be: another one
+		// is chosen by whoever asks.
+		_, r, err := d.snap.Choose(pkg.Name, d.req.Version)
+		if err != nil {
+			return err
+		}
+		c = constraint.Exactly(r.Version)
+	}
+	if err := d.checkBound(pkg, c); err != nil {
+		return err
+	}
 	var first *resolver.NoSolution
 	for {
 		none, err := d.solve(ctx, c)
@@ -56,8 +67,8 @@ func (d *draft) resolve(ctx context.Context) error {
 	case first != nil:
 		return unsatisfiable(ctx, d.req, d.snap, first)
 	}
-	return problem.New(problem.Unsatisfiable, "install %s: %s %s and the installation %s (%s %s) exclude each other",
-		d.req.Package, fresh.Package, fresh.Version, there.ID, there.Package, there.Version).
+	return problem.New(problem.Unsatisfiable, "%s %s: %s %s and the installation %s (%s %s) exclude each other",
+		d.req.Kind, d.req.Package, fresh.Package, fresh.Version, there.ID, there.Package, there.Version).
 		WithHint("uninstall it first: dcos package uninstall %s", there.ID)
 }
 
@@ -90,10 +101,10 @@ func (d *draft) solve(ctx context.Context, c constraint.Constraint) (*resolver.N
 	case errors.As(err, &none):
 		return none, nil
 	case errors.As(err, &budget):
-		return nil, problem.New(problem.Unsatisfiable, "install %s: %w", d.req.Package, err).
+		return nil, problem.New(problem.Unsatisfiable, "%s %s: %w", d.req.Kind, d.req.Package, err).
 			WithHint("name the version that you want: --version")
 	case err != nil:
-		return nil, fmt.Errorf("install %s: %w", d.req.Package, err)
+		return nil, fmt.Errorf("%s %s: %w", d.req.Kind, d.req.Package, err)
 	}
 	return nil, nil
 }
@@ -158,6 +169,11 @@ func (d *draft) findStanding() error {
 	for _, list := range d.standing {
 		slices.SortStableFunc(list, func(a, b *Installed) int {
 			switch {
+			case d.wasBound(a.ID) != d.wasBound(b.ID): // what a service is bound to already comes first
+				if d.wasBound(a.ID) {
+					return -1
+				}
+				return 1
 			case newer(a.Version, b.Version):
 				return -1
 			case newer(b.Version, a.Version):
@@ -167,17 +183,16 @@ func (d *draft) findStanding() error {
 		})
 	}
 	for _, alias := range slices.Sorted(maps.Keys(d.req.Bind)) {
-		id := d.req.Bind[alias]
-		inst := d.view.find(id)
-		if inst == nil {
-			var ids []string
-			for _, i := range d.view.Installations {
-				ids = append(ids, string(i.ID))
-			}
-			return problem.New(problem.NotFound, "bind %s=%s: there is no installation %q", alias, id, id).
-				WithHint("installed: %s", strings.Join(ids, ", "))
+		if d.req.Bind[alias] == "" {
+			continue
 		}
-		d.standing[inst.Package], d.bound[inst.Package] = []*Installed{inst}, true
+		inst, err := d.bindTo(alias)
+		if err != nil {
+			return err
+		}
+		if !d.bound[inst.Package] { // of two that are bound, the solver sees the first
+			d.standing[inst.Package], d.bound[inst.Package] = []*Installed{inst}, true
+		}
 	}
 	return nil
 }

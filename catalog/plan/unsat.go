@@ -16,8 +16,8 @@ const MaxProofLines = 60
 // unsatisfiable words a failed solve: the lines of the proof are the details,
 // the whole report is the data.
 func unsatisfiable(ctx context.Context, req Request, snap *index.Snapshot, n *resolver.NoSolution) error {
-	report := explain.Explain(n, explain.Options{Request: "`install " + req.Package + "`", MaxLines: MaxProofLines})
-	e := problem.New(problem.Unsatisfiable, "install %s: no set of versions meets all requirements", req.Package)
+	report := explain.Explain(n, explain.Options{Request: "`" + string(req.Kind) + " " + req.Package + "`", MaxLines: MaxProofLines})
+	e := problem.New(problem.Unsatisfiable, "%s %s: no set of versions meets all requirements", req.Kind, req.Package)
 	for _, l := range report.Lines {
 		e.Details = append(e.Details, problem.Detail{Message: l.Text})
 	}

@@ -51,7 +51,7 @@ func validAction(s string) bool {
 }
 
 // actions reads the actions of service.yaml in the static pass.
-func (d *decoder) actions(n *node, s *schema) []action {
+func (d *decoder) actions(n *node, s *schema, reqs map[string]catalog.Requirement) []action {
 	if n == nil {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (d *decoder) actions(n *node, s *schema) []action {
 			fields[g.Name] = argType(&g)
 		}
 		typ := s.types.add(fmt.Sprintf("%s%s.%d", typePrefix, rootArgs, len(out)), fields)
-		sc, err := newScope(s, typ)
+		sc, err := newScope(s, reqs, typ)
 		if err != nil {
 			d.f.at(an.pos, "%v", err)
 			return out
@@ -161,6 +161,9 @@ func parseArg(a *catalog.Arg, s string) (any, error) {
 	if len(s) > MaxValueBytes {
 		return nil, fmt.Errorf("argument %s has %d bytes, more than %d", a.Name, len(s), MaxValueBytes)
 	}
+	if strings.Contains(s, mark) {
+		return nil, fmt.Errorf("argument %s holds a zero byte", a.Name)
+	}
 	var v any
 	var f float64
 	switch a.Type {
@@ -230,10 +233,10 @@ func (p *Package) findAction(words []string) (*action, []string, error) {
 }
 
 // RenderAction gives the task of an action: words are its name, args its
-// arguments by place (further words count as arguments too). The task has the
-// goal FINISH. Errors: NotFound for an unknown action, Invalid for wrong
-// arguments, with the usage.
-func (p *Package) RenderAction(o Options, id cluster.ServiceID, images map[string]string, words, args []string) (catalog.Action, cluster.TaskTemplate, error) {
+// arguments by place (further words count as arguments too); the rest is as for
+// Render. The task has the goal FINISH. Errors: NotFound for an unknown action,
+// Invalid for wrong arguments, with the usage.
+func (p *Package) RenderAction(o Options, id cluster.ServiceID, images map[string]string, bound Bindings, words, args []string) (catalog.Action, cluster.TaskTemplate, error) {
 	a, left, err := p.findAction(words)
 	if err != nil {
 		return catalog.Action{}, cluster.TaskTemplate{}, err
@@ -243,13 +246,13 @@ func (p *Package) RenderAction(o Options, id cluster.ServiceID, images map[strin
 		return catalog.Action{}, cluster.TaskTemplate{}, err
 	}
 	// The pods, for the indexes of references.
-	s, err := p.Render(o, id, images)
+	s, err := p.Render(o, id, images, bound)
 	if err != nil {
 		return catalog.Action{}, cluster.TaskTemplate{}, err
 	}
 	f := &faults{}
-	vars := p.vars(o, id)
-	vars[rootArgs] = vals
+	vars := p.vars(o, id, bound)
+	vars[rootArgs], vars[countsVariable] = vals, countsOf(s.Pods)
 	d := &decoder{f: f, vars: vars}
 	t := p.actionTask(d, a, images, s.Pods)
 	return a.Action, t, f.err(fmt.Sprintf("action %q of package %s %s", a.Name, p.Meta.Name, p.Meta.Version))
@@ -257,11 +260,12 @@ func (p *Package) RenderAction(o Options, id cluster.ServiceID, images map[strin
 
 // actionTask reads the task of an action in either pass.
 func (p *Package) actionTask(d *decoder, a *action, images map[string]string, pods []cluster.PodSpec) cluster.TaskTemplate {
-	ports := &portSet{d: d, names: map[string]pos{}, fixed: map[uint16]pos{}}
+	ports := newPortSet(d, false)
 	t := d.taskTemplate(a.task, "action task", images, ports)
-	own := portsByTask(pods)
-	own["/"+actionTask] = t.Ports
+	own := portsByPod(pods)
+	own[""] = t.Ports
 	d.checkRefs(pods, own)
+	d.checkCalls(pods)
 	return t
 }
 

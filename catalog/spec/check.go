@@ -10,7 +10,7 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
-// check reads a readiness or health check; nil when there is none.
+// check reads a readiness, health or leader check; nil when there is none.
 func (d *decoder) check(n *node, what string, ports []cluster.PortSpec) *cluster.Check {
 	if n == nil {
 		return nil

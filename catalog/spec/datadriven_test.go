@@ -19,7 +19,7 @@ import (
 // baseFiles is a package without faults; tests replace files of it.
 func baseFiles() fstest.MapFS {
 	return fstest.MapFS{
-		FilePackage: {Data: []byte("name: base\nversion: 1.0.0\nsummary: A base\n")},
+		FilePackage: {Data: []byte("name: base\nversion: 1.0.0\nsummary: A base\nrequires: [{name: zookeeper, alias: zk, optional: true}, {name: db}]\n")},
 		FileSchema: {Data: []byte(`{"type": "object", "properties": {
 			"service": {"type": "object", "properties": {"name": {"type": "string", "default": "base"}}},
 			"pod": {"type": "object", "properties": {
@@ -79,7 +79,7 @@ func show(err error) string {
 //	action                     the actions, as a list
 //	load                       the package testdata/<dir=> with nothing replaced
 func TestFaults(t *testing.T) {
-	for _, file := range []string{"package.txt", "schema.txt", "service.txt", "task.txt", "expr.txt", "action.txt"} {
+	for _, file := range []string{"package.txt", "schema.txt", "service.txt", "task.txt", "expr.txt", "action.txt", "pod.txt", "plans.txt", "launch.txt", "container.txt"} {
 		t.Run(file, func(t *testing.T) {
 			datadriven.RunTest(t, filepath.Join("testdata", "faults", file), func(t *testing.T, d *datadriven.TestData) string {
 				fsys := baseFiles()
@@ -112,12 +112,12 @@ func TestFaults(t *testing.T) {
 //
 //	load dir=good              chooses the package
 //	options [id=x]             effective options of the input
-//	render [id=x]              the service for the options of the input
+//	render [id=x] [bind=a:s,…] the service for the options of the input
 //	notes                      the notes for the options of the input
 //	run words=(run,pi) args=(7)
 func TestUse(t *testing.T) {
 	var p *Package
-	images := map[string]string{"gear": "registry.example.com/u/gear/images/gear@sha256:" + strings.Repeat("ab", 32)}
+	images := map[string]string{"gear": "registry.example.com/u/gear/images/gear@sha256:" + strings.Repeat("ab", 32), "store": "registry.example.com/u/store/images/store@sha256:" + strings.Repeat("cd", 32)}
 	datadriven.Walk(t, filepath.Join("testdata", "use"), func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "load" {
@@ -133,14 +133,25 @@ func TestUse(t *testing.T) {
 			if err != nil {
 				return show(err)
 			}
+			var bound Bindings
+			for _, a := range d.CmdArgs {
+				if a.Key != "bind" {
+					continue
+				}
+				bound = Bindings{}
+				for _, v := range a.Vals {
+					alias, to, _ := strings.Cut(v, ":")
+					bound[alias] = cluster.ServiceID(to)
+				}
+			}
 			switch d.Cmd {
 			case "options":
 				return string(o.JSON()) + "\n"
 			case "render":
-				s, err := p.Render(o, p.ID(o), images)
+				s, err := p.Render(o, p.ID(o), images, bound)
 				return shown(s, err)
 			case "notes":
-				s, err := p.RenderNotes(o, p.ID(o))
+				s, err := p.RenderNotes(o, p.ID(o), bound)
 				if err != nil {
 					return show(err)
 				}
@@ -155,7 +166,7 @@ func TestUse(t *testing.T) {
 						args = a.Vals
 					}
 				}
-				_, task, err := p.RenderAction(o, p.ID(o), images, words, args)
+				_, task, err := p.RenderAction(o, p.ID(o), images, bound, words, args)
 				return shown(task, err)
 			}
 			d.Fatalf(t, "unknown command %s", d.Cmd)

@@ -22,9 +22,12 @@ type decoder struct {
 	vars  map[string]any
 	exprs *int // how many were compiled in the package
 
-	refs []refUse // launch-time references met, for the check at the end
-	pod  string   // where the decoder is
-	task string
+	refs  []refUse        // launch-time references met, for the check at the end
+	calls []call          // uses of functions of instances met, in the static pass
+	acts  []action        // what plans may run
+	runs  map[string]bool // what they do run
+	pod   string          // where the decoder is
+	task  string
 }
 
 // refUse is a launch-time reference and where it stands.
@@ -45,6 +48,9 @@ func (d *decoder) resolve(n *node) *node {
 	if d.static() && n.expr == nil && d.sc != nil {
 		n.expr = d.sc.parseText(n, d.f)
 		if n.expr != nil {
+			for _, p := range n.expr.parts {
+				d.calls = append(d.calls, p.calls...)
+			}
 			if *d.exprs += len(n.expr.parts); *d.exprs > MaxExprs {
 				d.f.at(pos{file: n.file}, "more than %d expressions", MaxExprs)
 			}
@@ -133,17 +139,18 @@ func (d *decoder) longStr(n *node, launch bool, limit int) (string, bool) {
 		d.f.at(n.pos, "want text, not %s", n.what())
 		return "", false
 	}
-	s, known := n.text, true
-	if n.expr != nil {
-		s, known = d.assemble(n, launch)
-	} else if launch {
-		s = escape(s)
-	}
-	switch {
-	case strings.ContainsRune(s, 0):
+	if !n.lit && strings.Contains(n.text, mark) {
 		d.f.at(n.pos, "the text holds a zero byte")
 		return "", false
-	case len(s) > limit:
+	}
+	var s string
+	var known bool
+	if n.expr != nil {
+		s, known = d.assemble(n, launch)
+	} else {
+		s, known = d.settle(n.text, launch, n.pos)
+	}
+	if len(s) > limit {
 		d.f.at(n.pos, "the text has %d bytes, more than %d", len(s), limit)
 		return "", false
 	}
@@ -155,30 +162,21 @@ func escape(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 
 // assemble joins the parts of a text.
 func (d *decoder) assemble(n *node, launch bool) (string, bool) {
-	var out, lit strings.Builder
-	known := true
-	flush := func() {
-		if launch {
-			out.WriteString(escape(lit.String()))
-		} else {
-			out.WriteString(lit.String())
-		}
+	var out, lit strings.Builder // lit: since the last reference, to be settled as one
+	at, known := n.pos, true
+	flush := func() bool {
+		s, ok := d.settle(lit.String(), launch, at)
 		lit.Reset()
+		out.WriteString(s)
+		return ok
 	}
 	for _, p := range n.expr.parts {
 		switch {
 		case p.ref != nil:
-			if !launch {
-				d.f.at(p.at, "${%s} is known only when the task is launched; it can stand in command, env, files and checks", p.src)
+			ends := strings.HasSuffix(lit.String(), "$")
+			if !flush() || !d.passRef(&out, p, launch, ends) {
 				return "", false
 			}
-			if strings.HasSuffix(lit.String(), "$") {
-				d.f.at(p.at, "a $ cannot stand directly before ${%s}", p.src)
-				return "", false
-			}
-			flush()
-			out.WriteString("${" + p.ref.String() + "}")
-			d.refs = append(d.refs, refUse{*p.ref, p.at, d.pod, d.task})
 		case p.prog == nil:
 			lit.WriteString(p.lit)
 		case !printable(p.typ):
@@ -197,11 +195,36 @@ func (d *decoder) assemble(n *node, launch bool) (string, bool) {
 				d.f.at(p.at, "${%s} gives %s, which cannot stand inside a text", clip(p.src), valueNode(v, p.at).what())
 				return "", false
 			}
+			if strings.Contains(s, mark) {
+				at = p.at
+			}
 			lit.WriteString(s)
 		}
 	}
-	flush()
+	if !flush() {
+		return "", false
+	}
 	return out.String(), known
+}
+
+// passRef lets a launch-time reference pass through. ends says that the text
+// before it ends with a $.
+func (d *decoder) passRef(out *strings.Builder, p part, launch, ends bool) bool {
+	r, err := p.reference(d.vars)
+	switch {
+	case err != nil:
+		d.f.at(p.at, "%v", err)
+		return false
+	case !launch:
+		d.f.at(p.at, "%s", launchOnly(r))
+		return false
+	case ends:
+		d.f.at(p.at, "a $ cannot stand directly before ${%s}", p.src)
+		return false
+	}
+	out.WriteString("${" + r.String() + "}")
+	d.refs = append(d.refs, refUse{r, p.at, d.pod, d.task})
+	return true
 }
 
 // word reads a text that must be written out.
@@ -264,18 +287,35 @@ func (d *decoder) boolean(n *node) bool {
 	return strings.EqualFold(n.text, "true")
 }
 
-// duration reads a time such as 500ms, 10s or 2m.
+// duration reads a time such as 500ms, 10s or 2m, at most an hour.
 func (d *decoder) duration(n *node, lo time.Duration) cluster.Millis {
+	return d.span(n, lo, MaxCheckSeconds*time.Second)
+}
+
+// span reads a time from lo to hi.
+func (d *decoder) span(n *node, lo, hi time.Duration) cluster.Millis {
 	s, known := d.str(n, false)
 	if !known {
 		return 0
 	}
 	v, err := time.ParseDuration(s)
-	if err != nil || v < lo || v > MaxCheckSeconds*time.Second {
-		d.f.at(n.pos, "want a time from %s to %ds, such as 500ms or 10s, not %q", lo, MaxCheckSeconds, clip(s))
+	if err != nil || v < lo || v > hi {
+		d.f.at(n.pos, "want a time from %s to %s, such as 500ms, 10s or 5m, not %q", plainTime(lo), plainTime(hi), clip(s))
 		return 0
 	}
 	return cluster.Millis(v.Milliseconds())
+}
+
+// plainTime says a time without parts that are nothing: 1h, not 1h0m0s.
+func plainTime(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // list reads a list of at most most elements. An element that is one expression

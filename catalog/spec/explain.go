@@ -15,7 +15,7 @@ import (
 )
 
 // launchHelp is the way out for a launch-time reference that is not one.
-const launchHelp = "a launch-time reference stands alone in its ${}, without operators: self.host, self.hostname, self.index, self.task, self.ports.NAME, pods.POD[N].host or pods.POD[N].ports.NAME"
+const launchHelp = "a launch-time reference stands alone in its ${}, without operators: self.host, self.hostname, self.index (also + a number), self.task, self.ports.NAME, self.listen.NAME, pods.POD[N].host or pods.POD[N].ports.NAME; host(pod, index), port(pod, index, name) and dns(pod, index, task) can stand in expressions"
 
 // explain turns the checker's issues into faults with places, and unknown names
 // into questions.
@@ -50,6 +50,9 @@ func celMessage(s string) string {
 	s, _, _ = strings.Cut(s, " expecting {") // the list of all that could stand there helps nobody
 	s = strings.TrimSuffix(s, " (in container '')")
 	if m := noOverload.FindStringSubmatch(s); m != nil {
+		if m[1] == dnsCall {
+			return fmt.Sprintf("want dns(pod, index, task) with text, an integer and text, not %s", strings.Replace(m[2], "(string, map(string, int), ", "(", 1))
+		}
 		return fmt.Sprintf("%s does not go with %s; int(…), double(…) and string(…) convert", strings.Trim(m[1], "_"), m[2])
 	}
 	return s

@@ -13,6 +13,7 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/ext"
 
+	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
@@ -23,7 +24,8 @@ type text struct {
 	bad    bool // a part could not be read; that is reported
 }
 
-// part is a piece of a text: literal, reference or program.
+// part is a piece of a text: literal, reference or program. A reference with a
+// program is self.index and what the program adds to it.
 type part struct {
 	lit  string
 	ref  *cluster.Ref
@@ -31,6 +33,8 @@ type part struct {
 	typ  *cel.Type // of what prog gives
 	at   pos
 	src  string
+
+	calls []call // what prog says of instances
 }
 
 // scope compiles expressions that may name the same roots.
@@ -42,18 +46,18 @@ type scope struct {
 
 // baseEnv is what all scopes share; it is costly to make.
 var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
-		ext.Strings(), ext.Math(),
+	return cel.NewEnv(append(launchFunctions(),
+		ext.Strings(), ext.Math(), ext.Lists(ext.ListsMaxRangeSize(MaxInstances)),
 		cel.CrossTypeNumericComparisons(true),
 		cel.ParserExpressionSizeLimit(MaxExprBytes),
 		cel.ParserRecursionLimit(MaxExprNesting),
 		cel.ExpressionNestingDepthLimit(MaxExprNesting),
-	)
+	)...)
 })
 
 // newScope makes the scope of a package's service.yaml; args is nil outside of
 // an action.
-func newScope(s *schema, args *cel.Type) (*scope, error) {
+func newScope(s *schema, reqs map[string]catalog.Requirement, args *cel.Type) (*scope, error) {
 	base, err := baseEnv()
 	if err != nil {
 		return nil, err
@@ -62,6 +66,8 @@ func newScope(s *schema, args *cel.Type) (*scope, error) {
 		rootOptions: s.root.typ,
 		rootPackage: s.types.add(typePrefix+rootPackage, map[string]*cel.Type{"name": cel.StringType, "version": cel.StringType}),
 		rootService: s.types.add(typePrefix+rootService, map[string]*cel.Type{"id": cel.StringType}),
+
+		rootBindings: bindingsType(s.types, reqs),
 	}}
 	if args != nil {
 		sc.roots[rootArgs] = args
@@ -125,7 +131,7 @@ func (sc *scope) parseText(n *node, f *faults) *text {
 		}
 	}
 	flush()
-	t.single = len(t.parts) == 1 && t.parts[0].prog != nil
+	t.single = len(t.parts) == 1 && t.parts[0].prog != nil && t.parts[0].ref == nil
 	return t
 }
 
@@ -185,6 +191,9 @@ func (sc *scope) parsePart(n *node, src string, offset int, f *faults) (part, bo
 	if r, ok := cluster.ParseRef(trimmed); ok {
 		return part{ref: &r, at: at, src: trimmed}, true
 	}
+	if p, ok := sc.parseOffset(n, src, offset); ok {
+		return p, true
+	}
 	ast, iss := sc.env.Compile(renamePackage(src))
 	if iss.Err() != nil {
 		sc.explain(n, src, offset, iss, f)
@@ -195,7 +204,44 @@ func (sc *scope) parsePart(n *node, src string, offset int, f *faults) (part, bo
 		f.at(at, "${%s}: %v", clip(trimmed), err)
 		return part{}, false
 	}
-	return part{prog: prog, typ: ast.OutputType(), at: at, src: trimmed}, true
+	return part{prog: prog, typ: ast.OutputType(), at: at, src: trimmed, calls: sc.calls(n, src, offset, ast, f)}, true
+}
+
+// parseOffset reads self.index and an integer expression that is added to it.
+func (sc *scope) parseOffset(n *node, src string, offset int) (part, bool) {
+	trimmed := strings.TrimSpace(src)
+	rest, ok := strings.CutPrefix(trimmed, "self."+cluster.RefIndex)
+	rest = strings.TrimSpace(rest)
+	if !ok || !strings.HasPrefix(rest, "+") {
+		return part{}, false
+	}
+	ast, iss := sc.env.Compile(renamePackage(rest[1:]))
+	if iss.Err() != nil || !ast.OutputType().IsExactType(cel.IntType) {
+		return part{}, false
+	}
+	prog, err := sc.env.Program(ast, cel.CostLimit(MaxExprCost))
+	if err != nil {
+		return part{}, false
+	}
+	return part{ref: &cluster.Ref{Field: cluster.RefIndex}, prog: prog, typ: cel.IntType, at: n.within(offset), src: trimmed}, true
+}
+
+// reference gives the reference of a part, with what is added to an index.
+func (p part) reference(vars map[string]any) (cluster.Ref, error) {
+	r := *p.ref
+	if p.prog == nil || vars == nil {
+		return r, nil
+	}
+	v, err := p.eval(vars)
+	if err != nil {
+		return r, err
+	}
+	add, ok := v.(int64)
+	if !ok || add < 0 || add > MaxInstances {
+		return r, fmt.Errorf("${%s}: what is added to the index is %v, not 0 to %d", clip(p.src), v, MaxInstances)
+	}
+	r.Index = int(add)
+	return r, nil
 }
 
 // renamePackage turns the identifier package into packageVariable.

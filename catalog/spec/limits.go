@@ -1,5 +1,7 @@
 package spec
 
+import "time"
+
 // The files of a package that are read here.
 const (
 	FilePackage   = "package.yaml"
@@ -57,7 +59,21 @@ const (
 	MinCPUMilli     = 10        // least CPU of a task, in thousandths
 	MaxCPUMilli     = 1_024_000 // most CPU of a task, in thousandths
 	MinMemMiB       = 4         // least memory of a task
-	MaxMiB          = 1 << 24   // most memory or disk of a task: 16 TiB
+	MaxMiB          = 1 << 24   // most memory or disk of a task, or of a volume: 16 TiB
+	MaxVolumes      = 8         // volumes of a pod
+	MaxPlans        = 16        // plans of a service
+	MaxSteps        = 32        // steps of a phase
+	MaxExports      = 32        // exports of a service
+	MaxExportBytes  = 16 << 10  // text of one export
+	MaxRuns         = 32        // actions that plans run
+	MaxArtifacts    = 32        // artifacts of a task
+	MaxRlimit       = 1 << 53   // a limit of the kernel: numbers above are not exact in JSON
+)
+
+// Limits of times.
+const (
+	MaxDeadline     = 7 * 24 * time.Hour  // of a change
+	MaxReplaceAfter = 30 * 24 * time.Hour // of an agent's absence before an instance is replaced
 )
 
 // DefaultUser is who a task runs as when it names nobody: nobody.

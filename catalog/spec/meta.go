@@ -19,7 +19,7 @@ func validName(s string, most int) bool { return catalog.ValidName(s, most) }
 func metadata(root *node, f *faults) (catalog.Metadata, *node) {
 	d := &decoder{f: f}
 	o := d.object(root, "package", "name", "version", "appVersion", "summary", "description", "keywords", "categories",
-		"maintainers", "licenses", "home", "icon", "requires", "provides", "conflicts", "features", "notes")
+		"maintainers", "licenses", "home", "icon", "requires", "provides", "conflicts", "features", "upgradesFrom", "downgradesTo", "notes")
 	m := catalog.Metadata{
 		Name:        o.name("name", catalog.MaxNameBytes),
 		Version:     d.version(o.need("version")),
@@ -34,6 +34,9 @@ func metadata(root *node, f *faults) (catalog.Metadata, *node) {
 		Maintainers: d.maintainers(o.get("maintainers")),
 		Requires:    d.requirements(o.get("requires")),
 		Features:    d.features(o.get("features")),
+
+		UpgradesFrom: d.constraint(o.get("upgradesFrom")),
+		DowngradesTo: d.constraint(o.get("downgradesTo")),
 	}
 	for _, n := range d.optionalList(o.get("licenses"), catalog.MaxKeywords) {
 		m.Licenses = append(m.Licenses, d.line(n, "a licence", catalog.MaxText))
@@ -159,10 +162,7 @@ func (d *decoder) requirements(n *node) []catalog.Requirement {
 		if x := o.get("feature"); x != nil {
 			q.Feature = d.checkedName(x, "the feature of a requirement", catalog.MaxNameBytes)
 		}
-		alias := q.Alias
-		if alias == "" {
-			alias = q.Name
-		}
+		alias := q.As()
 		if aliases[alias] {
 			d.f.at(r.pos, "two requirements are called %q: give one an alias", alias)
 		}

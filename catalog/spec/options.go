@@ -137,6 +137,9 @@ func (p *Package) effective(tree map[string]any, f *faults) Options {
 		return Options{}
 	}
 	native, _ := p.schema.root.native(filled, f).(map[string]any)
+	if !f.none() {
+		return Options{}
+	}
 	return Options{blob, native}
 }
 
@@ -327,6 +330,7 @@ func (o *option) native(v any, f *faults) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for _, k := range sortedKeys(v) {
+			o.noZero(k, f)
 			child := &option{sch: &jsonschema.Schema{}}
 			if o.props[k] != nil {
 				child = o.props[k]
@@ -348,8 +352,18 @@ func (o *option) native(v any, f *faults) any {
 		return out
 	case json.Number:
 		return o.nativeNumber(v, f)
+	case string:
+		o.noZero(v, f)
 	}
 	return v
+}
+
+// noZero refuses a zero byte, which marks launch-time values in expressions and
+// can stand neither in a command nor in the environment.
+func (o *option) noZero(s string, f *faults) {
+	if strings.Contains(s, mark) {
+		f.add(pointerOf(o.path), fmt.Sprintf("option %s holds a zero byte", o.name()))
+	}
 }
 
 func (o *option) nativeNumber(n json.Number, f *faults) any {

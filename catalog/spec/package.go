@@ -140,28 +140,28 @@ func (p *Package) standInImages() map[string]string {
 
 // static compiles every expression and checks what can be told without values.
 func (p *Package) static(f *faults) {
-	sc, err := newScope(p.schema, nil)
+	reqs := p.Requirements()
+	sc, err := newScope(p.schema, reqs, nil)
 	if err != nil {
 		f.at(pos{file: FileService}, "%v", err)
 		return
 	}
 	exprs := 0
 	images := p.standInImages()
-	d := &decoder{f: f, sc: sc, exprs: &exprs}
+	for _, fl := range p.service.fields { // none when it is no mapping, which is told below
+		if fl.key == "actions" {
+			p.actions = (&decoder{f: f, exprs: &exprs}).actions(fl.val, p.schema, reqs)
+		}
+	}
+	d := &decoder{f: f, sc: sc, exprs: &exprs, acts: p.actions}
 	s := d.service(p.service, images)
-	d.checkRefs(s.Pods, portsByTask(s.Pods))
+	s.Runs = p.templates(d, images, s.Pods)
+	d.checkRefs(s.Pods, portsByPod(s.Pods))
+	d.checkCalls(s.Pods)
 	if p.notes != nil {
 		nd := &decoder{f: f, sc: sc, exprs: &exprs}
 		nd.longStr(p.notes, false, MaxValueBytes)
-	}
-	if p.service.kind != mapping {
-		return
-	}
-	for _, fl := range p.service.fields {
-		if fl.key != "actions" {
-			continue
-		}
-		p.actions = (&decoder{f: f, exprs: &exprs}).actions(fl.val, p.schema)
+		nd.checkCalls(s.Pods)
 	}
 	for i := range p.actions {
 		if a := &p.actions[i]; a.task != nil {
@@ -171,8 +171,15 @@ func (p *Package) static(f *faults) {
 }
 
 // tryDefaults renders everything with the default options, where the schema
-// gives all of them.
+// gives all of them: with every requirement bound, and without the optional ones.
 func (p *Package) tryDefaults() error {
+	if err := p.tryBound(p.standInBindings(true)); err != nil || !p.hasOptional() {
+		return err
+	}
+	return p.tryBound(p.standInBindings(false))
+}
+
+func (p *Package) tryBound(bound Bindings) error {
 	if p.schema.root.lacks() {
 		return nil
 	}
@@ -181,10 +188,10 @@ func (p *Package) tryDefaults() error {
 		return fmt.Errorf("the defaults of %s: %w", FileSchema, err)
 	}
 	id, images := p.ID(o), p.standInImages()
-	if _, err := p.Render(o, id, images); err != nil {
+	if _, err := p.Render(o, id, images, bound); err != nil {
 		return fmt.Errorf("with the default options: %w", err)
 	}
-	if _, err := p.RenderNotes(o, id); err != nil {
+	if _, err := p.RenderNotes(o, id, bound); err != nil {
 		return fmt.Errorf("with the default options: %w", err)
 	}
 	for i := range p.actions {
@@ -192,7 +199,7 @@ func (p *Package) tryDefaults() error {
 		if slices.ContainsFunc(a.Args, func(g catalog.Arg) bool { return g.Default == nil }) {
 			continue
 		}
-		if _, _, err := p.RenderAction(o, id, images, strings.Fields(a.Name), nil); err != nil {
+		if _, _, err := p.RenderAction(o, id, images, bound, strings.Fields(a.Name), nil); err != nil {
 			return fmt.Errorf("with the default options: %w", err)
 		}
 	}
@@ -210,7 +217,7 @@ func (o *option) lacks() bool {
 }
 
 // vars are the values that expressions see.
-func (p *Package) vars(o Options, id cluster.ServiceID) map[string]any {
+func (p *Package) vars(o Options, id cluster.ServiceID, bound Bindings) map[string]any {
 	native := o.native
 	if native == nil {
 		native = map[string]any{}
@@ -219,33 +226,44 @@ func (p *Package) vars(o Options, id cluster.ServiceID) map[string]any {
 		rootOptions:           native,
 		variable(rootPackage): map[string]any{"name": p.Meta.Name, "version": p.Meta.Version.String()},
 		rootService:           map[string]any{"id": string(id)},
+		rootBindings:          bound.values(),
+		countsVariable:        map[string]any{},
 	}
 }
 
 // Render gives the service for effective options. images maps the name of each
-// of the package's own images to "host/repository@digest". Launch-time
-// references stay in the strings of containers. Errors are of class Invalid.
-func (p *Package) Render(o Options, id cluster.ServiceID, images map[string]string) (cluster.ServiceSpec, error) {
+// of the package's own images to "host/repository@digest", bound says which
+// service meets each requirement. Launch-time references stay in the strings of
+// containers and of exports. Errors are of class Invalid.
+func (p *Package) Render(o Options, id cluster.ServiceID, images map[string]string, bound Bindings) (cluster.ServiceSpec, error) {
 	f := &faults{}
+	if err := p.checkBindings(bound); err != nil {
+		return cluster.ServiceSpec{}, err
+	}
 	if !validName(string(id), catalog.MaxNameBytes) {
 		return cluster.ServiceSpec{}, problem.New(problem.Invalid, "service id %q: want a lower-case letter, then lower-case letters, digits and -, at most %d characters", clip(string(id)), catalog.MaxNameBytes)
 	}
-	d := &decoder{f: f, vars: p.vars(o, id)}
+	d := &decoder{f: f, vars: p.vars(o, id, bound), acts: p.actions}
+	d.vars[countsVariable] = d.counts(p.service)
 	s := d.service(p.service, images)
+	s.Runs = p.templates(d, images, s.Pods)
 	s.ID, s.Package, s.Version = id, p.Meta.Name, p.Meta.Version.String()
-	d.checkRefs(s.Pods, portsByTask(s.Pods))
+	d.checkRefs(s.Pods, portsByPod(s.Pods))
 	d.checkSize(s)
+	if f.none() {
+		p.checkRuntime(s, f)
+	}
 	return s, f.err(fmt.Sprintf("service %s of package %s %s", id, p.Meta.Name, p.Meta.Version))
 }
 
 // RenderNotes gives the text that is shown after an installation; "" when the
 // package has none.
-func (p *Package) RenderNotes(o Options, id cluster.ServiceID) (string, error) {
+func (p *Package) RenderNotes(o Options, id cluster.ServiceID, bound Bindings) (string, error) {
 	if p.notes == nil {
 		return "", nil
 	}
 	f := &faults{}
-	d := &decoder{f: f, vars: p.vars(o, id)}
+	d := &decoder{f: f, vars: p.vars(o, id, bound)}
 	s, _ := d.longStr(p.notes, false, MaxValueBytes)
 	return s, f.err(fmt.Sprintf("notes of package %s %s", p.Meta.Name, p.Meta.Version))
 }

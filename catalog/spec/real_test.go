@@ -2,28 +2,38 @@ package spec
 
 import (
 	"os"
-	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/universe-dcos/universe/catalog"
 	"github.com/universe-dcos/universe/internal/problem"
 )
 
+// packageFolders lists the folders of the first-party packages: one each, or one
+// for each release.
+func packageFolders(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"../../packages/*/" + FilePackage, "../../packages/*/*/" + FilePackage} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			out = append(out, filepath.Dir(f))
+		}
+	}
+	return out
+}
+
 // TestRealPackages loads and renders the first-party packages as they are.
 func TestRealPackages(t *testing.T) {
-	const home = "../../packages"
-	entries, err := os.ReadDir(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := 0
-	for _, e := range entries {
-		if _, err := os.Stat(path.Join(home, e.Name(), FilePackage)); err != nil {
-			continue // layers that packages share
-		}
-		found++
-		t.Run(e.Name(), func(t *testing.T) {
-			p, err := Load(os.DirFS(path.Join(home, e.Name())))
+	folders := packageFolders(t)
+	for _, dir := range folders {
+		t.Run(strings.TrimPrefix(dir, "../../packages/"), func(t *testing.T) {
+			p, err := Load(os.DirFS(dir))
 			if err != nil {
 				for _, d := range problem.Of(err).Details {
 					t.Errorf("%s: %s", d.Pointer, d.Message)
@@ -34,21 +44,25 @@ func TestRealPackages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := p.Render(o, p.ID(o), p.standInImages())
+			bound := p.standInBindings(true)
+			s, err := p.Render(o, p.ID(o), p.standInImages(), bound)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Meta.Name != e.Name() || len(s.Pods) == 0 || len(p.Readme) == 0 {
+			if !slices.Contains(strings.Split(dir, "/"), p.Meta.Name) || len(s.Pods) == 0 || len(p.Readme) == 0 {
 				t.Errorf("name %q, %d pods, %d bytes of README", p.Meta.Name, len(s.Pods), len(p.Readme))
 			}
 			for _, a := range p.Actions() {
-				if _, task, err := p.RenderAction(o, p.ID(o), p.standInImages(), strings.Fields(a.Name), nil); err != nil || task.Container.Image == "" {
+				if slices.ContainsFunc(a.Args, func(g catalog.Arg) bool { return g.Default == nil }) {
+					continue // nobody is here to give it
+				}
+				if _, task, err := p.RenderAction(o, p.ID(o), p.standInImages(), bound, strings.Fields(a.Name), nil); err != nil || task.Container.Image == "" {
 					t.Errorf("action %s: %v", a.Usage(), err)
 				}
 			}
 		})
 	}
-	if found < 2 {
-		t.Errorf("found %d packages in %s", found, home)
+	if len(folders) < 2 {
+		t.Errorf("found %d packages", len(folders))
 	}
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ func textPackage() fstest.MapFS {
 	fsys := baseFiles()
 	fsys[FileService] = &fstest.MapFile{Data: []byte(podWith(`image: img
 resources: {cpus: 1, mem: 64}
-command: ["${options.pod.text}", "a${options.pod.text}b", "${self.index}-${options.pod.text}", "$${options.pod.text}"]
+command: ["${options.pod.text}", "a${options.pod.text}b", "${self.index}-${options.pod.text}", "$${options.pod.text}", "${[options.pod.text, host('p', 1) + options.pod.text]}"]
 env: {ALONE: "${options.pod.text}"}
 files: [{path: /f, content: "x${options.pod.text} ${self.host}"}]
 `))}
@@ -55,7 +56,7 @@ func TestRender_textStaysText(t *testing.T) {
 			t.Fatalf("options: %v", err)
 		}
 		v = o.At("pod", "text").(string) // JSON replaces what is no UTF-8
-		s, err := p.Render(o, "base", p.standInImages())
+		s, err := p.Render(o, "base", p.standInImages(), nil)
 		if err != nil {
 			t.Fatalf("render: %v", err)
 		}
@@ -65,7 +66,7 @@ func TestRender_textStaysText(t *testing.T) {
 		if err != nil {
 			t.Fatalf("expand: %v", err)
 		}
-		want := []string{v, "a" + v + "b", "<self.index>-" + v, "${options.pod.text}"}
+		want := []string{v, "a" + v + "b", "<self.index>-" + v, "${options.pod.text}", v, "<pods.p[1].host>" + v}
 		if d := cmp.Diff(want, expanded.Command); d != "" {
 			t.Errorf("command (-want +got):\n%s", d)
 		}
@@ -91,7 +92,7 @@ command: ["${options.pod.text}${self.host}"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Render(o, "base", p.standInImages())
+	_, err = p.Render(o, "base", p.standInImages(), nil)
 	if err == nil || !strings.Contains(err.Error(), "a $ cannot stand directly before ${self.host}") {
 		t.Errorf("got %v", err)
 	}
@@ -116,7 +117,7 @@ func TestRender_types(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := p.Render(o, "base", p.standInImages())
+	s, err := p.Render(o, "base", p.standInImages(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestRender_values(t *testing.T) {
 	} {
 		o, err := p.Options([]byte(c.options), "")
 		if err == nil {
-			_, err = p.Render(o, "base", p.standInImages())
+			_, err = p.Render(o, "base", p.standInImages(), nil)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("options %s: got %v, want %s", clip(c.options), err, c.want)
@@ -161,11 +162,39 @@ func TestRender_values(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Render(o, "Bad id", nil); !problem.Is(err, problem.Invalid) {
+	if _, err := p.Render(o, "Bad id", nil, nil); !problem.Is(err, problem.Invalid) {
 		t.Errorf("a bad id: %v", err)
 	}
-	if _, err := p.Render(o, "base", nil); err == nil || !strings.Contains(err.Error(), `there is no image "img"`) {
+	if _, err := p.Render(o, "base", nil, nil); err == nil || !strings.Contains(err.Error(), `there is no image "img"`) {
 		t.Errorf("without images: %v", err)
+	}
+}
+
+// TestRender_many: a hundred instances that name each other are within the
+// limits, and too many are told from which one.
+func TestRender_many(t *testing.T) {
+	p, err := Load(os.DirFS("testdata/store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := p.Options([]byte(`{"node": {"count": 100}}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Render(o, "store", p.standInImages(), Bindings{"zk": "zk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(s.Pods[0].Tasks[1].Container.Command[2], "node-"); n != 100 {
+		t.Errorf("%d peers", n)
+	}
+	fsys := baseFiles()
+	fsys[FileService] = &fstest.MapFile{Data: []byte(podWith(`image: img
+resources: {cpus: 1, mem: 64}
+command: ["${lists.range(10000).map(i, lists.range(10000)).size()}"]
+`))}
+	if _, err := Load(fsys); err == nil || !strings.Contains(err.Error(), "cost limit") {
+		t.Errorf("what costs too much: %v", err)
 	}
 }
 
@@ -184,10 +213,10 @@ func TestRender_concurrent(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if specs[i], err = p.Render(o, "gear", p.standInImages()); err != nil {
+			if specs[i], err = p.Render(o, "gear", p.standInImages(), nil); err != nil {
 				t.Error(err)
 			}
-			if _, _, err := p.RenderAction(o, "gear", p.standInImages(), []string{"run", "pi"}, nil); err != nil {
+			if _, _, err := p.RenderAction(o, "gear", p.standInImages(), nil, []string{"run", "pi"}, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -226,7 +255,7 @@ command: ["${options.disks.map(d, d.path + '=' + string(d.size))}", "${options.u
 	if string(o.JSON()) != want {
 		t.Errorf("got  %s\nwant %s", o.JSON(), want)
 	}
-	s, err := p.Render(o, "base", p.standInImages())
+	s, err := p.Render(o, "base", p.standInImages(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,6 +329,16 @@ func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"", "pods: [", podWith("image: img"), "pods: [{name: p, tasks: [{command: ['${', '${a}', '${{}', \"${'\"]}]}]"} {
 		f.Add([]byte("name: a\nversion: 1.0.0\nsummary: b"), []byte(`{"type":"object"}`), []byte(seed))
 	}
+	store := os.DirFS("testdata/store")
+	var seed [3][]byte
+	for i, name := range []string{FilePackage, FileSchema, FileService} {
+		b, err := fs.ReadFile(store, name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		seed[i] = b
+	}
+	f.Add(seed[0], seed[1], seed[2])
 	good := baseFiles()
 	f.Add(good[FilePackage].Data, good[FileSchema].Data, good[FileService].Data)
 	f.Fuzz(func(t *testing.T, pkg, schema, service []byte) {
@@ -329,7 +368,7 @@ func BenchmarkRender(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := p.Render(o, "gear", p.standInImages()); err != nil {
+		if _, err := p.Render(o, "gear", p.standInImages(), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 )
 
 // serviceKeys are the keys of service.yaml.
-var serviceKeys = []string{"pods", "plans", "endpoints", "actions"}
+var serviceKeys = []string{"pods", "plans", "endpoints", "exports", "actions", "priority", "preemptible", "deadline", "rollback"}
 
 // service reads service.yaml but for its actions. images maps the names of the
 // package's images to references.
@@ -40,97 +41,54 @@ func (d *decoder) service(root *node, images map[string]string) cluster.ServiceS
 		}
 	}
 	if n := o.get("plans"); n != nil {
-		s.Deploy = d.deploy(n, s.Pods)
+		d.plans(n, &s)
 	}
 	if n := o.get("endpoints"); n != nil {
 		s.Endpoints = d.endpoints(n, s.Pods)
 	}
+	if n := o.get("exports"); n != nil {
+		s.Exports = d.exports(n)
+	}
+	d.rules(o, &s)
 	return s
 }
 
-// podSpec reads a pod. A count that is not known is 0 with a note in the
-// decoder's counts.
-func (d *decoder) podSpec(n *node, images map[string]string) cluster.PodSpec {
-	o := d.object(n, "pod", "name", "count", "placement", "tasks")
-	p := cluster.PodSpec{Name: o.name("name", MaxPartName), Count: 1}
-	d.pod = p.Name
-	defer func() { d.pod = "" }()
-	if c := o.get("count"); c != nil {
-		v, known := d.integer(c, 0, MaxInstances)
-		p.Count = int(v)
-		if !known {
-			p.Count = anyCount
+// rules reads what holds for the service as a whole.
+func (d *decoder) rules(o *object, s *cluster.ServiceSpec) {
+	if n := o.get("priority"); n != nil {
+		v, known := d.integer(n, -cluster.MaxPriority, cluster.MaxPriority)
+		if known {
+			s.Priority = int(v)
 		}
 	}
-	if pl := o.get("placement"); pl != nil {
-		po := d.object(pl, "placement", "unique")
-		if u := po.need("unique"); u != nil {
-			if s, known := d.str(u, false); known && s != "host" {
-				d.f.at(u.pos, "unique is %q: want host, at most one instance of the pod on an agent", clip(s))
-			}
-			p.Unique = true
+	if n := o.get("preemptible"); n != nil {
+		s.Preemptible = d.boolean(n)
+	}
+	if n := o.get("deadline"); n != nil {
+		s.Deadline = d.span(n, time.Second, MaxDeadline)
+	}
+	if n := o.get("rollback"); n != nil {
+		s.Rollback = d.boolean(n)
+		if o.get("deadline") == nil {
+			d.f.at(n.pos, "rollback needs a deadline: it is what happens when a change is not done by then")
 		}
 	}
-	if ts := o.need("tasks"); ts != nil {
-		ports := &portSet{d: d, names: map[string]pos{}, fixed: map[uint16]pos{}}
-		for _, t := range d.list(ts, MaxTasks) {
-			task := d.taskTemplate(t, "task", images, ports)
-			if slices.ContainsFunc(p.Tasks, func(o cluster.TaskTemplate) bool { return o.Name == task.Name && o.Name != "" }) {
-				d.f.at(t.pos, "task %q stands twice in pod %q", task.Name, p.Name)
-			}
-			p.Tasks = append(p.Tasks, task)
-		}
-		if len(p.Tasks) == 0 && ts.kind == sequence {
-			d.f.at(ts.pos, "a pod has at least one task")
-		}
-	}
-	return p
 }
 
-// anyCount stands for the count of a pod that is not known in the static pass.
-const anyCount = MaxInstances + 1
-
-// strategies are the words for how a phase goes.
-var strategies = []string{string(cluster.Serial), string(cluster.Parallel)}
-
-// deploy reads plans: the phases of the plan deploy.
-func (d *decoder) deploy(n *node, pods []cluster.PodSpec) []cluster.Phase {
-	plans := d.object(n, "list of plans", "deploy")
-	dep := plans.get("deploy")
-	if dep == nil {
-		return nil
-	}
-	o := d.object(dep, "plan", "phases")
-	list := o.need("phases")
-	if list == nil {
-		return nil
-	}
-	var out []cluster.Phase
-	used := map[string]bool{}
-	for _, ph := range d.list(list, MaxPhases) {
-		po := d.object(ph, "phase", "name", "pod", "strategy")
-		p := cluster.Phase{Name: po.name("name", MaxPartName), Strategy: cluster.Parallel}
-		if pod := po.need("pod"); pod != nil {
-			p.Pod, _ = d.word(pod, "the pod of a phase")
-			d.knownPod(pod.pos, p.Pod, pods)
+// exports reads what others may be given. They speak of the service's own pods.
+func (d *decoder) exports(n *node) map[string]string {
+	out := map[string]string{}
+	for _, e := range d.entries(n, MaxExports) {
+		if e.val.open == nil && !validName(e.key, MaxPartName) {
+			d.f.at(e.pos, "export %q: want a lower-case letter, then lower-case letters, digits and -, at most %d characters", clip(e.key), MaxPartName)
+			continue
 		}
-		if st := po.get("strategy"); st != nil {
-			if s, known := d.str(st, false); known {
-				p.Strategy = cluster.Strategy(s)
-				if !slices.Contains(strategies, s) {
-					d.f.at(st.pos, "strategy is %q: want %s", clip(s), oneOf(strategies))
-				}
+		before := len(d.refs)
+		out[e.key], _ = d.longStr(e.val, true, MaxExportBytes)
+		for _, u := range d.refs[before:] {
+			if u.ref.Pod == "" {
+				d.f.at(u.at, "${%s} cannot be exported: an export is of the service as a whole and names its own pods only", u.ref)
 			}
-		}
-		if slices.ContainsFunc(out, func(o cluster.Phase) bool { return o.Name == p.Name && p.Name != "" }) {
-			d.f.at(ph.pos, "phase %q stands twice", p.Name)
-		}
-		used[p.Pod] = true
-		out = append(out, p)
-	}
-	for _, p := range pods {
-		if !used[p.Name] && p.Name != "" {
-			d.f.at(list.pos, "pod %q is in no phase: it would never be started", p.Name)
 		}
 	}
 	return out
@@ -200,11 +158,18 @@ func (d *decoder) knownPort(at pos, name string, ports []cluster.PortSpec, owner
 
 // checkRefs checks the launch-time references against the pods that there are.
 // An index can be checked only where the count is known.
-func (d *decoder) checkRefs(pods []cluster.PodSpec, tasks map[string][]cluster.PortSpec) {
+func (d *decoder) checkRefs(pods []cluster.PodSpec, ports map[string][]cluster.PortSpec) {
 	for _, u := range d.refs {
-		if u.ref.Pod == "" {
-			if u.ref.Field == cluster.RefPort {
-				d.knownPort(u.at, u.ref.Port, tasks[u.pod+"/"+u.task], fmt.Sprintf("task %q", u.task))
+		switch {
+		case u.ref.Service != "":
+			continue // what it has, it says at the launch
+		case u.ref.Pod == "":
+			if u.ref.Field == cluster.RefPort || u.ref.Field == cluster.RefListen {
+				owner := fmt.Sprintf("pod %q", u.pod)
+				if u.pod == "" {
+					owner = fmt.Sprintf("task %q", u.task)
+				}
+				d.knownPort(u.at, u.ref.Port, ports[u.pod], owner)
 			}
 			continue
 		}
@@ -216,22 +181,17 @@ func (d *decoder) checkRefs(pods []cluster.PodSpec, tasks map[string][]cluster.P
 			d.f.at(u.at, "${%s}: pod %q has %d instances, the highest index is %d", u.ref, p.Name, p.Count, p.Count-1)
 		}
 		if u.ref.Field == cluster.RefPort {
-			var all []cluster.PortSpec
-			for _, t := range p.Tasks {
-				all = append(all, t.Ports...)
-			}
-			d.knownPort(u.at, u.ref.Port, all, fmt.Sprintf("pod %q", p.Name))
+			d.knownPort(u.at, u.ref.Port, allPorts(p), fmt.Sprintf("pod %q", p.Name))
 		}
 	}
 }
 
-// portsByTask maps "pod/task" to the task's ports.
-func portsByTask(pods []cluster.PodSpec) map[string][]cluster.PortSpec {
+// portsByPod maps a pod to the ports of its tasks: they are launched together,
+// so that each task may speak of all.
+func portsByPod(pods []cluster.PodSpec) map[string][]cluster.PortSpec {
 	out := map[string][]cluster.PortSpec{}
-	for _, p := range pods {
-		for _, t := range p.Tasks {
-			out[p.Name+"/"+t.Name] = t.Ports
-		}
+	for i := range pods {
+		out[pods[i].Name] = allPorts(&pods[i])
 	}
 	return out
 }

@@ -19,11 +19,11 @@ var goals = []string{string(cluster.GoalRunning), string(cluster.GoalOnce), stri
 // taskTemplate reads a task of a pod, or with what == "action task" the task of
 // an action, which has no name and always the goal FINISH.
 func (d *decoder) taskTemplate(n *node, what string, images map[string]string, ports *portSet) cluster.TaskTemplate {
-	keys := []string{"image", "user", "command", "workdir", "resources", "ports", "env", "files", "scratch", "killGrace"}
+	keys := []string{"image", "user", "command", "workdir", "resources", "ports", "env", "files", "scratch", "killGrace", "artifacts", "rlimits", "readOnly", "cpuQuota"}
 	t := cluster.TaskTemplate{Goal: cluster.GoalFinish}
 	inPod := what == "task"
 	if inPod {
-		keys = append([]string{"name", "goal", "readiness", "health"}, keys...)
+		keys = append([]string{"name", "goal", "after", "readiness", "health", "leader"}, keys...)
 	}
 	o := d.object(n, what, keys...)
 	if inPod {
@@ -37,6 +37,7 @@ func (d *decoder) taskTemplate(n *node, what string, images map[string]string, p
 				}
 			}
 		}
+		t.After = d.after(o.get("after"))
 	} else {
 		t.Name = actionTask
 	}
@@ -50,8 +51,22 @@ func (d *decoder) taskTemplate(n *node, what string, images map[string]string, p
 	if inPod {
 		t.Container.Readiness = d.check(o.get("readiness"), "readiness", t.Ports)
 		t.Container.Health = d.check(o.get("health"), "health", t.Ports)
+		t.Container.Leader = d.check(o.get("leader"), "leader", t.Ports)
 	}
 	return t
+}
+
+// after reads the names of tasks that come before this one.
+func (d *decoder) after(n *node) []string {
+	var out []string
+	for _, a := range d.optionalList(n, MaxTasks) {
+		s, known := d.word(a, "a task in after")
+		if known && slices.Contains(out, s) {
+			d.f.at(a.pos, "task %q stands twice in after", clip(s))
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func (d *decoder) resources(n *node) cluster.Resources {
@@ -113,6 +128,18 @@ func (d *decoder) container(o *object, images map[string]string) cluster.Contain
 	}
 	if n := o.get("killGrace"); n != nil {
 		c.KillGrace = d.duration(n, time.Millisecond)
+	}
+	if n := o.get("artifacts"); n != nil {
+		c.Artifacts = d.artifacts(n)
+	}
+	if n := o.get("rlimits"); n != nil {
+		c.Rlimits = d.rlimits(n)
+	}
+	if n := o.get("readOnly"); n != nil {
+		c.ReadOnly = d.boolean(n)
+	}
+	if n := o.get("cpuQuota"); n != nil {
+		c.CPUQuota = d.boolean(n)
 	}
 	return c
 }
@@ -193,36 +220,6 @@ func (d *decoder) files(n *node) []cluster.File {
 			}
 		}
 		out = append(out, f)
-	}
-	return out
-}
-
-// portSet reads the ports of the tasks of one pod, which share the host.
-type portSet struct {
-	d     *decoder
-	names map[string]pos
-	fixed map[uint16]pos
-}
-
-func (ps *portSet) read(n *node) []cluster.PortSpec {
-	var out []cluster.PortSpec
-	for _, pn := range ps.d.list(n, MaxPorts) {
-		o := ps.d.object(pn, "port", "name", "port")
-		p := cluster.PortSpec{Name: o.name("name", MaxPartName)}
-		if first, twice := ps.names[p.Name]; twice && p.Name != "" {
-			ps.d.f.at(pn.pos, "port %q stands twice in the pod: first in line %d", p.Name, first.line)
-		}
-		ps.names[p.Name] = pn.pos
-		if num := o.get("port"); num != nil {
-			if v, known := ps.d.integer(num, 0, 65535); known && v != 0 {
-				p.Port = uint16(v)
-				if first, twice := ps.fixed[p.Port]; twice {
-					ps.d.f.at(num.pos, "host port %d is taken in the same pod: line %d", p.Port, first.line)
-				}
-				ps.fixed[p.Port] = num.pos
-			}
-		}
-		out = append(out, p)
 	}
 	return out
 }

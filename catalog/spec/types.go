@@ -15,6 +15,8 @@ const (
 	rootPackage = "package"
 	rootService = "service"
 	rootArgs    = "args"
+	// rootBindings holds what other services give, by the requirement's alias.
+	rootBindings = "bindings"
 )
 
 // typePrefix keeps the names of our object types apart from variables: without
@@ -50,7 +52,10 @@ func (t *typeTable) add(name string, fields map[string]*cel.Type) *cel.Type {
 			GetFrom: func(v any) (any, error) {
 				m, _ := v.(map[string]any)
 				e, ok := m[f]
-				if !ok {
+				switch {
+				case !ok && name == typePrefix+rootBindings:
+					return nil, fmt.Errorf("the requirement %s is not bound; ask first: bound(%q) ? … : …", f, f)
+				case !ok:
 					return nil, fmt.Errorf("%s is not set", f)
 				}
 				return e, nil

@@ -74,11 +74,25 @@ func (a *app) serviceActions(ctx context.Context, root *cobra.Command, word stri
 	if err != nil {
 		return nil, err
 	}
-	cmd := newGroup(word, fmt.Sprintf("Actions of service %s (package %s %s)", inst.ID, inst.Package, inst.Version))
+	cmd := newGroup(word, fmt.Sprintf("Actions and plans of service %s (package %s %s)", inst.ID, inst.Package, inst.Version))
 	for _, act := range actions {
 		a.addAction(cmd, inst.ID, act)
 	}
+	for _, c := range a.sharedCommands(inst.ID) {
+		if find(cmd, c.Name()) == nil { // the package's own action of that name wins
+			cmd.AddCommand(c)
+		}
+	}
 	return cmd, nil
+}
+
+// sharedCommands are those that every service has below its own name, as DC/OS
+// services have them.
+func (a *app) sharedCommands(id cluster.ServiceID) []*cobra.Command {
+	list := a.ofService(id, &cobra.Command{Use: "list", Short: "List the instances with where they stand"}, nil,
+		func(ctx context.Context, id cluster.ServiceID, _ []string) error { return a.podList(ctx, id) })
+	return []*cobra.Command{a.planCommand(id), a.endpointsCommand(id),
+		newGroup("pod", "The instances of service "+string(id), list, a.restartCommand(id), a.replaceCommand(id))}
 }
 
 // findInstallation finds what a word means: a service id, or the only

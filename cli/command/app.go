@@ -98,11 +98,17 @@ func (a *app) colour(terminal bool) bool {
 
 // symbols are the marks for the error stream.
 func (a *app) symbols() render.Symbols {
-	locale := cmp.Or(a.Getenv("LC_ALL"), a.Getenv("LC_CTYPE"), a.Getenv("LANG"))
-	if a.flags.accessible || !a.ErrTerminal || locale == "C" || locale == "POSIX" {
+	if !a.ErrTerminal || a.plainText() {
 		return render.ASCII
 	}
 	return render.Unicode
+}
+
+// plainText reports whether symbols are to be words: for a screen reader, or in
+// a locale that has no others.
+func (a *app) plainText() bool {
+	locale := cmp.Or(a.Getenv("LC_ALL"), a.Getenv("LC_CTYPE"), a.Getenv("LANG"))
+	return a.flags.accessible || locale == "C" || locale == "POSIX"
 }
 
 // animated reports whether the error stream can be redrawn.
@@ -187,7 +193,8 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		return nil
 	}
 	if a.flags.noInput || !a.InTerminal || !a.ErrTerminal {
-		return usage("this needs a confirmation, and there is nobody to ask").WithHint("add --yes to go ahead")
+		return usage("this needs a confirmation, and there is nobody to ask").
+			WithDetails(problem.Detail{Message: question}).WithHint("add --yes to go ahead")
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
 	answer := make(chan string, 1)

@@ -18,7 +18,6 @@ import (
 	"github.com/universe-dcos/universe/runtime/agent"
 	"github.com/universe-dcos/universe/runtime/api/native"
 	"github.com/universe-dcos/universe/runtime/cluster"
-	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/master"
 	"github.com/universe-dcos/universe/runtime/runner"
 	"github.com/universe-dcos/universe/runtime/runner/fake"
@@ -139,36 +138,4 @@ func session(ctx context.Context, s runner.Session) (int, error) {
 	}
 	_, err := fmt.Fprintln(s.Stdout, strings.Join(s.Argv, " "))
 	return 0, err
-}
-
-// testEngine is the master as the planner sees it.
-type testEngine struct{ *master.Master }
-
-func (e testEngine) View(context.Context) (plan.View, error) {
-	v := e.Master.View()
-	out := plan.View{Revision: v.Index()}
-	for s := range v.Services() {
-		if s.Installation != nil {
-			out.Installations = append(out.Installations, plan.Installed{Installation: *s.Installation, Removing: s.Removing})
-		}
-	}
-	for a := range v.Agents() {
-		out.Agents = append(out.Agents, plan.Node{Agent: a.Info, State: a.State, Free: a.Free()})
-	}
-	return out, nil
-}
-
-func (e testEngine) ApplyInstallation(ctx context.Context, inst cluster.Installation, spec cluster.ServiceSpec) error {
-	_, _, err := e.Submit(ctx, core.PutService{Spec: spec, Installation: &inst, Principal: inst.Principal})
-	return err
-}
-
-func (e testEngine) Remove(ctx context.Context, principal string, id cluster.ServiceID) error {
-	_, _, err := e.Submit(ctx, core.RemoveService{Service: id, Principal: principal})
-	return err
-}
-
-func (e testEngine) Run(ctx context.Context, principal string, spec cluster.RunSpec) error {
-	_, _, err := e.Submit(ctx, core.PutRun{Spec: spec, Principal: principal})
-	return err
 }

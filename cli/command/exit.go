@@ -18,6 +18,7 @@ const (
 	ExitNoSolution  = 5   // no set of versions fits
 	ExitUnplaceable = 6   // accepted, and no agent can take it now
 	ExitTimeout     = 7   // the time to wait is over; the work goes on
+	ExitWord        = 8   // what goes on waits for a person's word
 	ExitChanges     = 10  // a plan was asked with --detailed-exitcode, and it has changes
 	ExitInterrupted = 130 // interrupted
 )

@@ -13,7 +13,6 @@ import (
 	catalogclient "github.com/universe-dcos/universe/catalog/client"
 	"github.com/universe-dcos/universe/catalog/plan"
 	"github.com/universe-dcos/universe/cli/render"
-	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/service"
 )
@@ -76,17 +75,24 @@ func (a *app) request(name string, f installFlags) (plan.Request, error) {
 		return plan.Request{}, err
 	}
 	r := plan.Request{Package: name, Version: f.version + version, ServiceID: cluster.ServiceID(f.id), Options: opts}
-	for _, b := range f.binds {
+	r.Bind, err = bindings(f.binds)
+	return r, err
+}
+
+// bindings reads the values of --bind.
+func bindings(list []string) (map[string]cluster.ServiceID, error) {
+	var out map[string]cluster.ServiceID
+	for _, b := range list {
 		alias, id, ok := strings.Cut(b, "=")
-		if !ok || alias == "" || id == "" {
-			return r, usage("--bind %q is not of the form alias=id", b).WithHint("for example: --bind zk=my-zookeeper")
+		if !ok || alias == "" {
+			return nil, usage("--bind %q is not of the form alias=id", b).WithHint("for example: --bind zk=my-zookeeper; without an id an optional requirement stays unmet")
 		}
-		if r.Bind == nil {
-			r.Bind = map[string]cluster.ServiceID{}
+		if out == nil {
+			out = map[string]cluster.ServiceID{}
 		}
-		r.Bind[alias] = cluster.ServiceID(id)
+		out[alias] = cluster.ServiceID(id)
 	}
-	return r, nil
+	return out, nil
 }
 
 func (a *app) install(ctx context.Context, name string, f installFlags) error {
@@ -103,14 +109,10 @@ func (a *app) install(ctx context.Context, name string, f installFlags) error {
 		return err
 	}
 	if f.planOnly {
-		err := a.object("Plan", p, p.Digest, func(w io.Writer) error { return writePlan(w, p, a.planStyle(a.paint.out, a.OutTerminal)) })
-		if err == nil && f.detailed && len(newServices(p)) > 0 {
-			return quiet(ExitChanges)
-		}
-		return err
+		return a.showPlan(p, f.detailed)
 	}
 	began := a.Now()
-	if p, err = a.apply(ctx, cat, p); err != nil {
+	if p, err = a.apply(ctx, cat, p, kindQuestion(p.Kind)); err != nil {
 		return err
 	}
 	if f.noWait {
@@ -121,7 +123,7 @@ func (a *app) install(ctx context.Context, name string, f installFlags) error {
 		a.say("It waits: no agent has room for all of it now.")
 		return quiet(ExitUnplaceable)
 	}
-	last, err := a.waitReady(ctx, f.timeout, newServices(p)...)
+	last, err := a.wait(ctx, f.timeout, installGoal(target(p)), newServices(p)...)
 	if err != nil {
 		return err
 	}
@@ -131,14 +133,14 @@ func (a *app) install(ctx context.Context, name string, f installFlags) error {
 
 // apply shows a plan, asks, and applies it. When the plan went stale, the new
 // one is shown and asked for.
-func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan) (*plan.Plan, error) {
+func (a *app) apply(ctx context.Context, cat *catalogclient.Client, p *plan.Plan, question string) (*plan.Plan, error) {
 	for try := 0; ; try++ {
 		if !a.silent() {
 			if err := writePlan(a.Err, p, a.planStyle(a.paint.err, a.ErrTerminal)); err != nil {
 				return nil, err
 			}
 		}
-		if err := a.confirm(ctx, "Install?"); err != nil {
+		if err := a.confirm(ctx, question); err != nil {
 			return nil, err
 		}
 		done, err := cat.Install(ctx, p.Request, p.Digest)
@@ -177,7 +179,7 @@ func newServices(p *plan.Plan) []cluster.ServiceID {
 // target is the service that was asked for, not one that it needs.
 func target(p *plan.Plan) cluster.ServiceID {
 	for _, s := range p.Steps {
-		if s.Package == p.Request.Package && !s.Auto {
+		if s.ServiceID == p.Request.ServiceID && p.Kind != plan.KindInstall || s.Package == p.Request.Package && !s.Auto {
 			return s.ServiceID
 		}
 	}
@@ -206,56 +208,5 @@ func (a *app) printInstalled(ctx context.Context, cat *catalogclient.Client, p *
 			fmt.Fprintf(w, "\n%s\n", render.CleanText(strings.TrimSpace(p.Notes)))
 		}
 		return nil
-	})
-}
-
-func (a *app) uninstallCommand() *cobra.Command {
-	var force, noWait bool
-	var timeout time.Duration
-	c := &cobra.Command{
-		Use: "uninstall ID", Short: "Remove a service and wait until all of it is gone", Args: args("ID"),
-		ValidArgsFunction: a.completeServices,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.uninstall(cmd.Context(), cluster.ServiceID(args[0]), force, noWait, timeout)
-		},
-	}
-	c.Flags().BoolVar(&force, "force", false, "even if another installation needs it")
-	c.Flags().BoolVar(&noWait, "no-wait", false, "do not wait until it is gone")
-	c.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
-	return c
-}
-
-func (a *app) uninstall(ctx context.Context, id cluster.ServiceID, force, noWait bool, timeout time.Duration) error {
-	cat, err := a.catalog()
-	if err != nil {
-		return err
-	}
-	inst, err := cat.Installation(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := a.confirm(ctx, fmt.Sprintf("Remove %s (package %s %s) and end all its tasks?", id, inst.Package, inst.Version)); err != nil {
-		return err
-	}
-	removal, err := cat.Uninstall(ctx, id, force)
-	// That it is being removed already is no reason not to wait for it.
-	if err != nil && !(inst.Removing && problem.Is(err, problem.Conflict)) {
-		return err
-	}
-	if !noWait {
-		if err := a.waitGone(ctx, id, timeout); err != nil {
-			return err
-		}
-	}
-	for _, o := range removal.Orphans {
-		a.say("%s was installed for it and is needed by nothing else now. Remove it with: dcos package uninstall %s", o, o)
-	}
-	return a.object("Removal", removal, string(id), func(w io.Writer) error {
-		verb := "Removed"
-		if noWait {
-			verb = "Removing"
-		}
-		_, err := fmt.Fprintf(w, "%s %s\n", verb, render.Clean(string(id)))
-		return err
 	})
 }

@@ -14,8 +14,8 @@ import (
 )
 
 func (a *app) packageCommand() *cobra.Command {
-	return newGroup("package", "Find, install, remove and publish packages",
-		a.searchCommand(), a.describeCommand(), a.installCommand(), a.uninstallCommand(),
+	return newGroup("package", "Find, install, change, remove and publish packages",
+		a.searchCommand(), a.describeCommand(), a.installCommand(), a.upgradeCommand(), a.configureCommand(), a.rollbackCommand(), a.uninstallCommand(),
 		a.installedCommand(), a.lintCommand(), a.buildCommand(), a.publishCommand())
 }
 

@@ -28,33 +28,45 @@ func (a *app) planStyle(p render.Paint, terminal bool) planStyle {
 
 // writePlan prints a plan for people.
 func writePlan(w io.Writer, p *plan.Plan, st planStyle) error {
-	fmt.Fprintf(w, "Plan for %s on %s\n\n", render.Clean(p.Request.Package), render.Clean(st.cluster))
+	what := p.Request.Package
+	if p.Kind != plan.KindInstall && p.Kind != "" {
+		what = fmt.Sprintf("the %s of %s", strings.ToLower(kindWord(p.Kind)), target(p))
+	}
+	fmt.Fprintf(w, "Plan for %s on %s\n\n", render.Clean(what), render.Clean(st.cluster))
 	t := &render.Table{Columns: []render.Column{{}, {}, {}, {}, {Cut: true}}}
-	added := 0
 	for _, s := range p.Steps {
-		sign := render.Cell{Text: "  =", Style: render.Muted}
-		if s.Action == plan.ActionInstall {
-			sign = render.Cell{Text: "  +", Style: render.Good}
-			added++
-		}
 		name := s.Package
 		if string(s.ServiceID) != s.Package {
 			name += " as " + string(s.ServiceID)
 		}
-		t.Add(sign, render.Text(name), render.Text(s.Version), render.Text(reasons(s)), render.Text(podCounts(s)))
+		t.Add(actionSign(s.Action), render.Text(name), render.Text(versionText(s)), render.Text(stepReason(s)), render.Text(podCounts(s)))
 	}
 	if err := t.Write(w, render.TableOptions{Width: st.width, NoHeader: true, Paint: st.paint}); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
-	for _, line := range planFacts(p) {
-		fmt.Fprintf(w, "  %s %s\n", st.paint.Sprint(render.Bold, render.Pad(line[0], 10, false)), render.Clean(line[1]))
+	for _, s := range p.Steps {
+		writeChanges(w, s, st)
+	}
+	for i, line := range planFacts(p) {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "  %s %s\n", st.paint.Sprint(render.Bold, render.Pad(line[0], 10, false)), hang(line[1], 13, st.width))
 	}
 	for _, warn := range p.Warnings {
 		writeWarning(w, warn, st)
 	}
-	fmt.Fprintf(w, "\n%d to add, %d unchanged. %s\n", added, len(p.Steps)-added, shortDigest(p.Digest))
+	fmt.Fprintf(w, "\n%s. %s\n", countSteps(p), shortDigest(p.Digest))
 	return nil
+}
+
+// hang wraps text whose later lines stand below its first, at a column.
+func hang(text string, column, width int) string {
+	lines := 0
+	if width > 0 {
+		lines = max(width-column-1, 20)
+	}
+	return strings.Join(render.Wrap(render.Clean(text), lines), "\n"+strings.Repeat(" ", column))
 }
 
 // reasons says who needs a step: "asked for", "spark ^3.8".
@@ -80,15 +92,38 @@ func podCounts(s plan.Step) string {
 	return strings.Join(out, ", ")
 }
 
+// costText is what a plan adds to what is taken, or takes from it; "" for nothing.
+func costText(c plan.Cost) string {
+	var parts []string
+	add := func(n int64, text string) {
+		switch {
+		case n > 0:
+			parts = append(parts, "+"+text)
+		case n < 0:
+			parts = append(parts, "-"+text)
+		}
+	}
+	add(c.CPU, render.CPUs(max(c.CPU, -c.CPU))+" CPU")
+	add(c.Mem, cluster.Bytes(max(c.Mem, -c.Mem))+" memory")
+	add(c.Disk, cluster.Bytes(max(c.Disk, -c.Disk))+" disk")
+	text := strings.Join(parts, ", ")
+	switch {
+	case text == "":
+		return ""
+	case c.Tasks > 0:
+		return text + " in " + render.Count(c.Tasks, "task")
+	case c.Tasks < 0:
+		return text + ", " + render.Count(-c.Tasks, "task") + " less"
+	}
+	return text
+}
+
 // planFacts are the lines on what a plan costs and sets.
 func planFacts(p *plan.Plan) [][2]string {
-	c := p.Cost
-	amount := fmt.Sprintf("+%s CPU, +%s memory", render.CPUs(c.CPU), cluster.Bytes(c.Mem))
-	if c.Disk > 0 {
-		amount += ", +" + cluster.Bytes(c.Disk) + " disk"
+	var facts [][2]string
+	if text := costText(p.Cost); text != "" {
+		facts = append(facts, [2]string{"Resources", text})
 	}
-	amount += fmt.Sprintf(" in %s", render.Count(c.Tasks, "task"))
-	facts := [][2]string{{"Resources", amount}}
 	var images, licenses []string
 	var size int64
 	for _, s := range p.Steps {
@@ -97,11 +132,11 @@ func planFacts(p *plan.Plan) [][2]string {
 			size += i.Size
 		}
 		licenses = append(licenses, s.Licenses...)
-		if len(s.Changed) > 0 {
+		if len(s.Changed) > 0 && s.From == nil {
 			facts = append(facts, [2]string{"Options", fmt.Sprintf("of %s, not at their defaults: %s", s.ServiceID, strings.Join(s.Changed, ", "))})
 		}
 		for _, b := range s.Bindings {
-			facts = append(facts, [2]string{"Bindings", fmt.Sprintf("%s of %s is %s", b.Alias, s.ServiceID, b.ServiceID)})
+			facts = append(facts, [2]string{"Bindings", bindingText(s, b)})
 		}
 	}
 	if len(images) > 0 {
@@ -113,8 +148,21 @@ func planFacts(p *plan.Plan) [][2]string {
 	return facts
 }
 
+// bindingText says what meets a requirement, and what else would.
+func bindingText(s plan.Step, b plan.Binding) string {
+	text := fmt.Sprintf("%s of %s is %s", b.Alias, s.ServiceID, b.ServiceID)
+	if len(b.Others) > 0 {
+		var others []string
+		for _, o := range b.Others {
+			others = append(others, string(o))
+		}
+		text += fmt.Sprintf(" (also possible: %s; choose with --bind %s=ID)", strings.Join(others, ", "), b.Alias)
+	}
+	return text
+}
+
 func writeWarning(w io.Writer, warn plan.Warning, st planStyle) {
-	fmt.Fprintf(w, "\n  %s %s\n", st.paint.Sprint(render.Warn, st.warning), render.Clean(warn.Message))
+	fmt.Fprintf(w, "\n  %s %s\n", st.paint.Sprint(render.Warn, st.warning), hang(warn.Message, 3+render.Width(st.warning), st.width))
 	for _, ag := range warn.Agents {
 		var lacks []string
 		for _, l := range ag.Lacks {

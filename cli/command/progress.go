@@ -23,13 +23,14 @@ func statusItem(s service.Status, now time.Time) render.Item {
 		Key: string(s.ID), State: render.ItemWorking,
 		Text: fmt.Sprintf("%s %s, %d of %s ready", s.ID, s.State, s.Ready, render.Count(s.Total, "instance")),
 	}
-	if s.State == service.ServiceRunning {
+	if s.State == service.ServiceRunning && !s.Changing {
 		root.State = render.ItemDone
 	}
+	change := changeOf(s)
 	for _, ph := range s.Deployment {
-		item := render.Item{
-			Key:  string(s.ID) + "/" + ph.Name,
-			Text: fmt.Sprintf("phase %s %s, %d of %d ready", ph.Name, ph.State, ph.Done, ph.Total),
+		item := render.Item{Key: string(s.ID) + "/" + ph.Name, Text: fmt.Sprintf("phase %s %s", ph.Name, ph.State)}
+		if ph.Pod != "" {
+			item.Text += fmt.Sprintf(", %d of %d ready", ph.Done, ph.Total)
 		}
 		switch ph.State {
 		case service.PhaseActive:
@@ -40,6 +41,7 @@ func statusItem(s service.Status, now time.Time) render.Item {
 		for _, in := range pods[ph.Pod].Instances {
 			item.Children = append(item.Children, instanceItem(item.Key, in, now))
 		}
+		item.Children = append(item.Children, runItems(item.Key, change, ph.Name)...)
 		root.Children = append(root.Children, item)
 	}
 	return root
@@ -91,7 +93,7 @@ func instanceWord(in service.InstanceStatus) string {
 		return "stopping"
 	case service.StateReady:
 		if in.Outdated {
-			return "ready, to be replaced"
+			return "ready, to be updated"
 		}
 	}
 	return string(in.State)

@@ -38,7 +38,9 @@ func (a *app) serviceCommand() *cobra.Command {
 		},
 	}
 	watch.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
-	return newGroup("service", "The services that run on the cluster", a.serviceListCommand(), show, watch)
+	return newGroup("service", "The services that run on the cluster", a.serviceListCommand(), show, watch, a.whyCommand(),
+		a.planCommand(""), a.pauseCommand(), a.resumeCommand(), a.restartCommand(""), a.replaceCommand(""), a.scaleCommand(),
+		a.historyCommand(), a.rollbackCommand(), a.endpointsCommand(""), a.releaseCommand(), a.leftoversCommand())
 }
 
 func (a *app) serviceList(ctx context.Context) error {
@@ -89,11 +91,7 @@ func addresses(s service.Status) []string {
 	var out []string
 	for _, e := range s.Endpoints {
 		for _, at := range e.Addresses {
-			url := fmt.Sprintf("%s:%d", at.Host, at.Port)
-			if e.Scheme != "" {
-				url = e.Scheme + "://" + url
-			}
-			out = append(out, url)
+			out = append(out, addressText(e.Scheme, at))
 		}
 	}
 	return out
@@ -169,47 +167,73 @@ func (a *app) serviceIDs(ctx context.Context) []string {
 }
 
 func (a *app) writeService(w io.Writer, s service.Status) error {
-	p := a.paint.out
+	paint := a.paint.out
 	fmt.Fprintf(w, "%s  %s  %d of %d ready  role %s%s  since %s\n",
-		p.Sprint(render.Bold, render.Clean(string(s.ID)))+release(s), p.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total,
+		paint.Sprint(render.Bold, render.Clean(string(s.ID)))+release(s), paint.Sprint(serviceCell(s.State).Style, string(s.State)), s.Ready, s.Total,
 		render.Clean(string(s.Role)), priorityText(s), a.age(s.Created))
-	t := &render.Table{Columns: []render.Column{
-		{Name: "INSTANCE"}, {Name: "STATE"}, {Name: "AGENT"}, {Name: "HOST"}, {Name: "PORTS"}, {Name: "SINCE", Right: true}, {Name: "WHY", Cut: true, Sparse: true},
-	}}
 	// A line of a file or a pipe has room for the reason; on a terminal it stands apart.
 	apart := a.tableWidth() > 0
-	why := func(in service.InstanceStatus) render.Cell {
-		if apart {
-			return render.Text("")
-		}
-		return render.Text(waitReason(in))
-	}
+	var list []service.InstanceStatus
 	for _, pod := range s.Pods {
-		for _, in := range pod.Instances {
-			t.Add(render.Text(in.Name), instanceCell(in), render.Text(string(in.Agent)), render.Text(in.Host),
-				render.Text(portList(in.Ports)), render.Text(a.age(in.Since)), why(in))
-		}
+		list = append(list, pod.Instances...)
 	}
 	fmt.Fprintln(w)
-	if err := a.table(t); err != nil {
+	if err := a.table(a.instanceTable(list, apart)); err != nil {
 		return err
 	}
+	a.writeNotices(w, s)
 	if apart {
 		a.writeWaiting(w, waitings(s))
 	}
-	if at := addresses(s); len(at) > 0 {
-		fmt.Fprintln(w)
-		e := &render.Table{Columns: []render.Column{{Name: "ENDPOINT"}, {Name: "INSTANCE"}, {Name: "ADDRESS"}}}
-		for _, ep := range s.Endpoints {
-			one := s
-			for _, addr := range ep.Addresses {
-				one.Endpoints = []service.EndpointStatus{{Name: ep.Name, Scheme: ep.Scheme, Addresses: []service.EndpointAddress{addr}}}
-				e.Add(render.Text(ep.Name), render.Text(addr.Instance), render.Text(addresses(one)[0]))
-			}
+	for _, p := range s.Plans {
+		if !underway(p) {
+			continue
 		}
-		return a.table(e)
+		fmt.Fprintf(w, "\n%s ", paint.Sprint(render.Bold, "PLAN"))
+		if err := a.writePlanStatus(w, p); err != nil {
+			return err
+		}
+	}
+	for _, t := range []*render.Table{placeTable(s.Places), endpointTable(s.Endpoints), exportTable(s.Exports)} {
+		if len(t.Rows) == 0 {
+			continue
+		}
+		fmt.Fprintln(w)
+		if err := a.table(t); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// placeTable lists where instances with volumes live.
+func placeTable(list []service.PlaceStatus) *render.Table {
+	t := &render.Table{Columns: []render.Column{{Name: "PLACE OF"}, {Name: "AGENT"}, {Name: "VOLUMES", Cut: true}, {Name: "NOTE", Sparse: true}}}
+	for _, p := range list {
+		var vols []string
+		for _, v := range p.Volumes {
+			vols = append(vols, v.ID+" "+render.Bytes(v.Size))
+		}
+		note := ""
+		if p.Spare {
+			note = "kept, not wanted now"
+		}
+		t.Add(render.Text(p.Instance), render.Text(string(p.Agent)), render.Text(strings.Join(vols, ", ")), render.Text(note))
+	}
+	return t
+}
+
+// exportTable lists what a service gives others.
+func exportTable(list []service.ExportStatus) *render.Table {
+	t := &render.Table{Columns: []render.Column{{Name: "EXPORT"}, {Name: "VALUE", Cut: true}}}
+	for _, e := range list {
+		value := render.Text(e.Value)
+		if !e.Known {
+			value = render.Cell{Text: "not known yet", Style: render.Muted}
+		}
+		t.Add(render.Text(e.Name), value)
+	}
+	return t
 }
 
 // release is the package and version of a service, after two spaces; a bare

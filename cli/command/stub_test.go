@@ -217,6 +217,7 @@ func TestInstall_timesOutAndNamesWhatIsMissing(t *testing.T) {
 
 func TestReplies_ofAHostileServerCannotSteerTheTerminal(t *testing.T) {
 	evil := "x\x1b[2J\x1b]0;owned\x07\u202e"
+	now := newWorld(t).Now() // not in a handler, which can outlive a command
 	url := stub(t, map[string]http.HandlerFunc{
 		"GET /v1/packages": func(w http.ResponseWriter, _ *http.Request) {
 			reply(t, w, map[string]any{"total": 1, "items": []any{map[string]any{"name": evil, "summary": evil, "version": evil}}})
@@ -229,7 +230,7 @@ func TestReplies_ofAHostileServerCannotSteerTheTerminal(t *testing.T) {
 			problem.Write(w, problem.New(problem.NotFound, "%s", evil).WithHint("%s", evil))
 		},
 		"GET /v1/services/x": func(w http.ResponseWriter, _ *http.Request) {
-			s := deploying(newWorld(t).Now())
+			s := deploying(now)
 			s.Pods[1].Instances[2].WhyText, s.Pods[1].Instances[0].Name, s.Package = evil, evil, evil
 			reply(t, w, s)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/universe-dcos/universe/cli/render"
@@ -93,9 +94,47 @@ func (a *app) signalEvents(ctx context.Context, rt *runtimeclient.Client, ids []
 	}
 }
 
-// waitReady follows services until all their instances are ready. A time-out
-// and an interrupt say how to go on.
+// goal is what a wait is for.
+type goal struct {
+	// done reports whether one service is where it should be.
+	done func(service.Status) bool
+	// word gives what only a person can give, and so ends the wait; nil: never.
+	word func(service.Status) *service.Why
+	item func(s service.Status, now time.Time) render.Item // its progress
+	late string                                            // "is not ready": after the name, when the time is over
+	goes string                                            // "the deployment": goes on without us
+	hint string                                            // what to do when the time is over
+	// missing names what is missing of a service.
+	missing func(service.Status) []string
+}
+
+// readyGoal waits until all instances of services are ready.
+func readyGoal(id cluster.ServiceID) goal {
+	return goal{
+		done: func(s service.Status) bool { return s.State == service.ServiceRunning && !s.Changing },
+		item: statusItem, missing: notReady, late: "is not ready", goes: "the deployment",
+		hint: fmt.Sprintf("watch it with: dcos service watch %s\nor take it back with: dcos package uninstall %s", id, id),
+	}
+}
+
+// installGoal is readyGoal, and stops for a word that somebody has to give.
+func installGoal(id cluster.ServiceID) goal {
+	g := readyGoal(id)
+	g.word = func(s service.Status) *service.Why { return needsWord(changeOf(s)) }
+	return g
+}
+
+// waitReady follows services until all their instances are ready.
 func (a *app) waitReady(ctx context.Context, timeout time.Duration, ids ...cluster.ServiceID) ([]service.Status, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return a.wait(ctx, timeout, readyGoal(ids[len(ids)-1]), ids...)
+}
+
+// wait follows services until all are where the goal has them. A time-out, an
+// interrupt and a wait for a person say how to go on.
+func (a *app) wait(ctx context.Context, timeout time.Duration, g goal, ids ...cluster.ServiceID) ([]service.Status, error) {
 	rt, err := a.runtime()
 	if err != nil || len(ids) == 0 {
 		return nil, err
@@ -106,6 +145,7 @@ func (a *app) waitReady(ctx context.Context, timeout time.Duration, ids ...clust
 	defer cancel()
 	var last []service.Status
 	var gone error
+	var word *service.Why
 	err = a.follow(ctx, rt, ids, func(list []service.Status, err error) bool {
 		switch {
 		case problem.Is(err, problem.NotFound):
@@ -119,12 +159,15 @@ func (a *app) waitReady(ctx context.Context, timeout time.Duration, ids ...clust
 		var items []render.Item
 		ready := true
 		for _, s := range list {
-			items = append(items, statusItem(s, a.Now()))
-			ready = ready && s.State == service.ServiceRunning
+			items = append(items, g.item(s, a.Now()))
+			ready = ready && g.done(s)
+			if g.word != nil && word == nil {
+				word = g.word(s)
+			}
 		}
 		show.Set(items)
 		show.Tick()
-		return ready
+		return ready || word != nil
 	})
 	show.Close()
 	name := ids[len(ids)-1]
@@ -132,10 +175,13 @@ func (a *app) waitReady(ctx context.Context, timeout time.Duration, ids ...clust
 	case gone != nil:
 		return nil, gone
 	case errors.Is(err, errTimeout):
-		return last, timedOut(last, name, timeout)
+		return last, timedOut(last, name, timeout, g)
 	case errors.Is(err, context.Canceled):
-		a.say("\nStopped waiting; the deployment goes on. Watch it again with: dcos service watch %s", name)
+		a.say("\nStopped waiting; %s goes on. Watch it again with: dcos service watch %s", g.goes, name)
 		return last, quiet(ExitInterrupted)
+	case err == nil && word != nil:
+		a.say("Service %s stands still: %s", name, word)
+		return last, quiet(ExitWord)
 	}
 	return last, err
 }
@@ -147,11 +193,10 @@ func (a *app) waitingFor(show *render.Progress, err error) {
 }
 
 // timedOut names what is missing.
-func timedOut(last []service.Status, id cluster.ServiceID, timeout time.Duration) error {
-	e := problem.New(problem.Unavailable, "service %s is not ready after %s; the deployment goes on", id, timeout).
-		WithHint("watch it with: dcos service watch %s\nor take it back with: dcos package uninstall %s", id, id)
+func timedOut(last []service.Status, id cluster.ServiceID, timeout time.Duration, g goal) error {
+	e := problem.New(problem.Unavailable, "service %s %s after %s; %s goes on", id, g.late, timeout, g.goes).WithHint("%s", g.hint)
 	for _, s := range last {
-		for _, m := range notReady(s) {
+		for _, m := range g.missing(s) {
 			e = e.WithDetails(problem.Detail{Message: m})
 		}
 	}
@@ -184,8 +229,11 @@ func (a *app) waitGone(ctx context.Context, id cluster.ServiceID, timeout time.D
 	})
 	switch {
 	case errors.Is(err, errTimeout):
-		e := problem.New(problem.Unavailable, "service %s is not gone after %s; its tasks are still being ended", id, timeout).
+		e := problem.New(problem.Unavailable, "service %s is not gone after %s; what is left of it is still being ended", id, timeout).
 			WithHint("look at it with: dcos service show %s", id)
+		for _, n := range last.Notices {
+			e = e.WithDetails(problem.Detail{Message: n})
+		}
 		for _, it := range removalItem(last, a.Now()).Children {
 			e = e.WithDetails(problem.Detail{Message: it.Text})
 		}
@@ -202,12 +250,20 @@ func (a *app) waitGone(ctx context.Context, id cluster.ServiceID, timeout time.D
 
 // removalItem is the progress tree of a service that is being removed.
 func removalItem(s service.Status, now time.Time) render.Item {
-	root := render.Item{Key: string(s.ID), State: render.ItemWorking, Text: fmt.Sprintf("removing %s", s.ID)}
+	root := render.Item{Key: string(s.ID), State: render.ItemWorking, Text: fmt.Sprintf("removing %s", s.ID), Why: strings.Join(s.Notices, "; ")}
+	stopping := map[string]bool{}
 	for _, p := range s.Pods {
 		for _, in := range p.Instances {
+			stopping[in.Name] = true
 			it := instanceItem(string(s.ID), in, now)
 			it.Why, it.Note, it.State = "", "", render.ItemWorking
 			root.Children = append(root.Children, it)
+		}
+	}
+	for _, p := range s.Places {
+		if !stopping[p.Instance] {
+			root.Children = append(root.Children, render.Item{Key: "place of " + p.Instance, State: render.ItemWorking,
+				Text: fmt.Sprintf("%s of %s on %s to be given up", volumesText(p.Volumes), p.Instance, p.Agent)})
 		}
 	}
 	for _, t := range s.Leftover {

@@ -271,7 +271,7 @@ func (p *Progress) why(out *[]string, indent, text string, width int) {
 	if text == "" {
 		return
 	}
-	lines := Wrap(text, max(20, width-1-len(indent)))
+	lines := WrapCommand(text, max(20, width-1-len(indent)))
 	for i, l := range lines[:min(len(lines), maxWhyLines)] {
 		if i == maxWhyLines-1 && len(lines) > maxWhyLines {
 			l += " …"

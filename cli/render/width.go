@@ -120,3 +120,15 @@ func Wrap(s string, cells int) []string {
 	}
 	return lines
 }
+
+// commandMark is what stands before a command at the end of a sentence.
+const commandMark = ": dcos "
+
+// WrapCommand is Wrap for a sentence that may end with a command to type: where
+// it does not fit in one line, the command gets a line of its own.
+func WrapCommand(s string, cells int) []string {
+	if i := strings.LastIndex(s, commandMark); i >= 0 && cells > 0 && Width(s) > cells {
+		s = s[:i+1] + "\n" + s[i+2:]
+	}
+	return Wrap(s, cells)
+}

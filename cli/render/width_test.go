@@ -3,6 +3,8 @@ package render
 import (
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestWidth_countsCells(t *testing.T) {
@@ -81,4 +83,21 @@ func FuzzTruncate(f *testing.F) {
 			t.Errorf("Truncate(%q, %d) takes %d cells", s, n, got)
 		}
 	})
+}
+
+func TestWrapCommand(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		cells int
+		want  []string
+	}{
+		{"waits for a word: dcos service plan confirm x", 30, []string{"waits for a word:", "dcos service plan confirm x"}},
+		{"waits for a word: dcos service plan confirm x", 60, []string{"waits for a word: dcos service plan confirm x"}},
+		{"waits for a word: dcos service plan confirm x", 0, []string{"waits for a word: dcos service plan confirm x"}},
+		{"waits for what is far away", 20, []string{"waits for what is", "far away"}},
+	} {
+		if d := cmp.Diff(c.want, WrapCommand(c.text, c.cells)); d != "" {
+			t.Errorf("%q in %d (-want +got):\n%s", c.text, c.cells, d)
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/universe-dcos/universe/runtime/agent"
 	"github.com/universe-dcos/universe/runtime/agent/fetch"
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/discovery/names"
 	"github.com/universe-dcos/universe/runtime/master/pki"
 	"github.com/universe-dcos/universe/runtime/runner/containerd"
 )
@@ -52,7 +55,14 @@ func runAgent(ctx context.Context, cfg agentConfig) (err error) {
 	if err := daemon.Start(ctx); err != nil {
 		return err
 	}
-	run, err := containerd.New(ctx, cfg.runner(daemon, gpus, log))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: keeper.Client(), MaxIdleConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	local, parts, err := agentNames(ctx, cfg, client, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, local.close()) }()
+	run, err := containerd.New(ctx, cfg.runner(daemon, gpus, local.resolvers, log))
 	if err != nil {
 		return err
 	}
@@ -64,7 +74,7 @@ func runAgent(ctx context.Context, cfg agentConfig) (err error) {
 		return err
 	}
 	// containerd is kept alive beside the agent and outlives it.
-	return runAll(ctx, a.Run, daemon.Supervise, keeper.Run)
+	return runAll(ctx, append(parts, a.Run, daemon.Supervise, keeper.Run)...)
 }
 
 // runAll runs parts until ctx is done or one of them ends; then all of them end.
@@ -100,7 +110,7 @@ func (c agentConfig) daemon(log *slog.Logger) *containerd.Daemon {
 
 func (c agentConfig) namespace() string { return containerd.Namespace(cluster.AgentID(c.ID)) }
 
-func (c agentConfig) runner(d *containerd.Daemon, gpus []string, log *slog.Logger) containerd.Options {
+func (c agentConfig) runner(d *containerd.Daemon, gpus []string, resolvers []netip.Addr, log *slog.Logger) containerd.Options {
 	o := d.Options(c.namespace())
 	o.PlainHTTP, o.Auth = c.Registries, c.RegistryAuth
 	o.Hostname, o.Host = c.hostname(), c.Host
@@ -109,6 +119,9 @@ func (c agentConfig) runner(d *containerd.Daemon, gpus []string, log *slog.Logge
 	}
 	o.Subnet, o.CNIConfDir = c.Network.Subnet, c.Network.CNIConfDir
 	o.GPUs = append([]string{}, gpus...) // not nil: nil is for the runner to look
+	if o.Resolvers = resolvers; len(resolvers) > 0 {
+		o.Search = []string{names.Domain}
+	}
 	o.Logger = log
 	return o
 }

@@ -84,6 +84,8 @@ func (c *agentConfig) check() faults {
 	c.checkHost(&f)
 	c.checkFetch(&f)
 	c.Network.check(&f)
+	c.DNS.check(&f)
+	c.VirtualAddresses.check(&f, c.Network)
 	c.Images.check(&f)
 	return f
 }

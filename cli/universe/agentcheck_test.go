@@ -105,7 +105,7 @@ network: {subnet: 10.9.0.0/24, cni_conf_dir: `+filepath.Dir(auth)+`}
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := cfg.runner(cfg.daemon(nil), []string{"/dev/null"}, nil)
+	o := cfg.runner(cfg.daemon(nil), []string{"/dev/null"}, nil, nil)
 	want := containerd.Options{Auth: auth, PlainHTTP: []string{"10.0.0.1:5000"}, GPUs: []string{"/dev/null"}, Subnet: "10.9.0.0/24", CNIConfDir: filepath.Dir(auth),
 		HostPaths: []containerd.HostPath{{Path: "/srv/models"}, {Path: "/srv/shared", Writable: true}}}
 	got := containerd.Options{Auth: o.Auth, PlainHTTP: o.PlainHTTP, GPUs: o.GPUs, HostPaths: o.HostPaths, Subnet: o.Subnet, CNIConfDir: o.CNIConfDir}
@@ -115,7 +115,7 @@ network: {subnet: 10.9.0.0/24, cni_conf_dir: `+filepath.Dir(auth)+`}
 	if d := cmp.Diff(fetch.Options{FileRoots: []string{"/srv/artifacts"}, RequireChecksum: true, MaxBytes: 2 << 20, Timeout: 90 * time.Second}, cfg.Fetch.options()); d != "" {
 		t.Errorf("fetch (-want +got):\n%s", d)
 	}
-	if o := cfg.runner(cfg.daemon(nil), nil, nil); o.GPUs == nil {
+	if o := cfg.runner(cfg.daemon(nil), nil, nil, nil); o.GPUs == nil {
 		t.Error("a machine without devices leaves it to the runner to look for some")
 	}
 }

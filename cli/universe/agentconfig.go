@@ -27,8 +27,11 @@ type agentConfig struct {
 	HostPaths    []hostPath                `yaml:"host_paths,omitempty"`    // what of the machine tasks may mount; none: nothing
 	Fetch        fetchConfig               `yaml:"fetch,omitempty"`
 	Network      networkConfig             `yaml:"network,omitempty"`
-	Images       imagesConfig              `yaml:"images,omitempty"`
-	TLS          tlsFiles                  `yaml:"tls"`
+	// DNS is the name server that tasks ask; its Listen is host:53 where it says nothing.
+	DNS              dnsConfig    `yaml:"dns,omitempty"`
+	VirtualAddresses vipConfig    `yaml:"virtual_addresses,omitempty"`
+	Images           imagesConfig `yaml:"images,omitempty"`
+	TLS              tlsFiles     `yaml:"tls"`
 }
 
 // agentResources is what an agent gives to tasks, or keeps for a role.

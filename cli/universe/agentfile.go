@@ -65,6 +65,18 @@ const agentExamples = `
 #    subnet: 10.212.0.0/16
 #    cni_conf_dir: /etc/cni/net.d
 
+# The name server that tasks ask: where it listens ("off": none, and tasks have
+# the machine's own), and who is asked for names outside the cluster.
+#  dns:
+#    listen: 10.0.0.11:53
+#    upstreams: [9.9.9.9, 149.112.112.112]
+
+# Virtual addresses of endpoints: none on this machine, or another range than
+# 198.18.0.0/15. The range must be that of the master.
+#  virtual_addresses:
+#    off: true
+#    range: 198.18.0.0/15
+
 # Unused images are removed when the disk of dir is fuller than prune_above
 # percent, until it is at prune_to.
 #  images:

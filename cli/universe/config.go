@@ -33,6 +33,10 @@ type masterConfig struct {
 	// which machines can join; empty: dir/authority when there is no tls section,
 	// else none.
 	Authority string `yaml:"authority"`
+	// DNS is a name server for machines that run no agent; its Listen is port 53 of
+	// the address of agents where it says nothing.
+	DNS              dnsConfig `yaml:"dns,omitempty"`
+	VirtualAddresses vipRange  `yaml:"virtual_addresses,omitempty"`
 	// TLS is what the master shows to agents; empty: a certificate of Authority.
 	TLS tlsFiles `yaml:"tls"`
 }

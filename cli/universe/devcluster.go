@@ -148,7 +148,9 @@ func (c *devCluster) writeAgent(ca *pki.Authority, certs, caFile string, i int) 
 	return writeConfig(c.agentFile(i), agentConfig{ID: string(id), Host: host,
 		Master: "https://" + net.JoinHostPort(gateway, devAgentsPort), Listen: net.JoinHostPort(host, devAgentPort),
 		Dir: c.agentDir(i), Run: filepath.Join(c.runDir(), string(id)), Bundle: c.flags.bundle,
-		Cgroup:     c.cgroup(i),
+		Cgroup: c.cgroup(i),
+		// Nothing beyond the bridge is reached from here: other names the master asks for.
+		DNS:        dnsConfig{Upstreams: []string{gateway}},
 		Registries: []string{net.JoinHostPort(gateway, devRegistryPort)},
 		// One zone each, so that spreading over zones can be tried.
 		Domain:    domainConfig{Region: "dev", Zone: fmt.Sprintf("z%d", i+1)},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +36,8 @@ type finding struct {
 // to live, bundle where containerd and its tools are.
 func examine(dir, bundle string) []finding {
 	return []finding{checkRoot(), checkOverlay(), checkCgroups(), checkNetwork(), checkBundle(bundle), checkDisk(dir),
-		checkOutput(bundle), checkPlugins(bundle), checkFirewall(os.Getenv("PATH")), checkForwarding(forwardingFile)}
+		checkOutput(bundle), checkPlugins(bundle), checkFirewall(os.Getenv("PATH")), checkForwarding(forwardingFile),
+		checkNameserver(machineHosts(), dnsPort)}
 }
 
 func checkRoot() finding {
@@ -191,6 +194,63 @@ func checkForwarding(file string) finding {
 	}
 	f.OK, f.Seen = true, "off; an agent turns it on with its first bridge"
 	return f
+}
+
+// machineHosts gives the addresses of this machine that others can reach, IPv4.
+func machineHosts() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, a := range all {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Addr().Is4() && p.Addr().IsGlobalUnicast() && !slices.Contains(out, p.Addr()) {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
+}
+
+// checkNameserver tries to listen where an agent's name server would: at one of
+// the addresses of the machine.
+func checkNameserver(hosts []netip.Addr, port uint16) finding {
+	f := finding{Name: "name server", OK: true, Optional: true,
+		Mend: fmt.Sprintf("see who it is: ss -lntup 'sport = :%d'; stop it, or have it listen on loopback only", port)}
+	var free, taken []string
+	for _, h := range hosts {
+		switch err := canListen(netip.AddrPortFrom(h, port).String()); {
+		case err == nil:
+			free = append(free, h.String())
+		case errors.Is(err, os.ErrPermission):
+			f.Seen = "not tried: needs root"
+			return f
+		default:
+			taken = append(taken, h.String())
+		}
+	}
+	switch {
+	case len(taken) == 0:
+		f.Seen = fmt.Sprintf("port %d is free", port)
+	case len(free) > 0:
+		f.Seen = fmt.Sprintf("port %d is free at %s, and taken at %s", port, strings.Join(free, ", "), strings.Join(taken, ", "))
+	default:
+		f.OK, f.Seen = false, fmt.Sprintf("port %d is taken at %s: an agent runs there already, or tasks find the cluster's names by virtual addresses only", port, strings.Join(taken, ", "))
+	}
+	return f
+}
+
+// canListen tries to listen over UDP and TCP.
+func canListen(addr string) error {
+	udp, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
+	}
+	tcp, err := net.Listen("tcp", addr)
+	if err == nil {
+		err = tcp.Close()
+	}
+	return errors.Join(err, udp.Close())
 }
 
 func checkDisk(dir string) finding {

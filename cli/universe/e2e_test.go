@@ -28,6 +28,7 @@ type e2e struct {
 	dir    string // the cluster's
 	bin    string // of dcos and universe
 	bundle string
+	agents int
 	url    string
 	api    *client.Client
 	dev    *exec.Cmd
@@ -37,6 +38,12 @@ type e2e struct {
 const e2ePatience = 90 * time.Second
 
 func newE2E(t testing.TB) *e2e {
+	t.Helper()
+	return newE2EOf(t, 2)
+}
+
+// newE2EOf is newE2E with another number of agents.
+func newE2EOf(t testing.TB, agents int) *e2e {
 	t.Helper()
 	skip := func(why string) {
 		if os.Getenv("CI") == "true" {
@@ -61,7 +68,7 @@ func newE2E(t testing.TB) *e2e {
 	if _, err := os.Stat(filepath.Join(bundle, "containerd")); err != nil {
 		skip("needs the bundle: make bundle")
 	}
-	e := &e2e{t: t, dir: t.TempDir(), bin: t.TempDir(), bundle: bundle}
+	e := &e2e{t: t, dir: t.TempDir(), bin: t.TempDir(), bundle: bundle, agents: agents}
 	build := exec.Command("go", "build", "-o", e.bin, "../dcos", ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -84,7 +91,7 @@ func newE2E(t testing.TB) *e2e {
 // start runs `universe dev` and waits for its greeting.
 func (e *e2e) start(addr string) {
 	e.t.Helper()
-	e.dev = exec.Command(filepath.Join(e.bin, "universe"), "dev", "--dir", e.dir, "--bundle", e.bundle, "--listen", addr, "--agents", "2")
+	e.dev = exec.Command(filepath.Join(e.bin, "universe"), "dev", "--dir", e.dir, "--bundle", e.bundle, "--listen", addr, "--agents", strconv.Itoa(e.agents))
 	e.dev.Env = e.env()
 	e.dev.Stderr = os.Stderr
 	out, err := e.dev.StdoutPipe()

@@ -60,7 +60,11 @@ func runMaster(ctx context.Context, cfg masterConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m, err := master.New(ctx, master.Config{Store: store, Logger: log, Join: join,
+	named, err := cfg.discovery()
+	if err != nil {
+		return problem.New(problem.Invalid, "the master's configuration: %w", err)
+	}
+	m, err := master.New(ctx, master.Config{Store: store, Logger: log, Join: join, Names: named,
 		AgentTLS: func(id cluster.AgentID) *tls.Config { return pki.MasterClient(cert, roots, id) }})
 	if err != nil {
 		return err
@@ -71,12 +75,17 @@ func runMaster(ctx context.Context, cfg masterConfig) (err error) {
 	}
 	defer func() { err = errors.Join(err, house.close(context.WithoutCancel(ctx))) }()
 
+	local, err := masterNames(ctx, cfg, m.Names(), log)
+	if err != nil {
+		return problem.New(problem.Invalid, "the master's configuration: %w", err)
+	}
+	defer func() { err = errors.Join(err, local.close()) }()
 	servers := []listener{
 		{name: "people", addr: cfg.Listen, handler: house.public()},
 		{name: "agents", addr: cfg.Agents, handler: m.Handler(), tls: pki.MasterServer(cert, roots)},
 		{name: "image pulls", addr: cfg.Registry, handler: readOnly(house.registry)},
 	}
-	return serveAll(ctx, log, servers, m.Run)
+	return serveAll(ctx, log, servers, func(ctx context.Context) error { return runAll(ctx, m.Run, local.serve) })
 }
 
 // listener is one address and who answers there.

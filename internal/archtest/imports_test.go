@@ -75,7 +75,7 @@ func under(path string, prefixes ...string) bool {
 }
 
 // pure are the packages that the simulator and the fuzzers run: same input, same output.
-var pure = []string{"runtime/cluster", "runtime/core", "runtime/alloc", "runtime/service", "runtime/job", "resolver"}
+var pure = []string{"runtime/cluster", "runtime/core", "runtime/alloc", "runtime/service", "runtime/job", "runtime/discovery/names", "resolver"}
 
 // reach forbids what a package may depend on, however far down.
 var reach = []struct {
@@ -91,6 +91,8 @@ var reach = []struct {
 		why: "the client's size and start time are a promise to its users"},
 	{who: []string{"resolver"}, not: []string{module + "/catalog", module + "/runtime", module + "/registry", module + "/cli", module + "/site"},
 		why: "the solver knows names and versions, not where they come from"},
+	{who: []string{"runtime/discovery"}, not: []string{module + "/runtime/service", module + "/runtime/alloc", module + "/runtime/store", module + "/runtime/runner", "github.com/containerd/containerd/v2", "go.etcd.io/bbolt"},
+		why: "names follow from the core's view alone"},
 	{who: []string{"registry"}, not: []string{module + "/catalog", module + "/runtime", module + "/cli", module + "/site"},
 		why: "the registry stores artifacts and does not know what they mean"},
 }
@@ -124,6 +126,8 @@ var only = []struct {
 	{[]string{"cel.dev/cel-go", "github.com/google/cel-go"}, []string{"catalog/spec", "runtime/agent"}, "expressions are compiled where they are bounded"},
 	{[]string{"go.etcd.io/bbolt"}, []string{"registry/server", "runtime/store", "runtime/agent"}, "a store is behind an interface"},
 	{[]string{module + "/runtime/master", module + "/runtime/agent"}, []string{"cli/universe", "runtime/master", "runtime/agent"}, "the shells are wired at the composition root"},
+	{[]string{"github.com/miekg/dns"}, []string{"runtime/discovery/nameserver"}, "messages of DNS are read where they are bounded"},
+	{[]string{module + "/runtime/discovery/nameserver", module + "/runtime/discovery/vip"}, []string{"cli/universe", "runtime/master", "runtime/agent"}, "who makes names opens no sockets: the shells do, and their root"},
 	{[]string{module + "/cli"}, []string{"cli"}, "nothing lies above the command line"},
 	{[]string{module + "/site"}, []string{"site", "cli/universe"}, "pages are wired at the composition root"},
 	{[]string{module + "/runtime"}, []string{"runtime", "catalog/plan", "catalog/spec", "catalog", "cli", "site"}, "registry, resolver and internal know no runtime"},

@@ -19,6 +19,7 @@ var (
 	moduleName  = regexp.MustCompile(`^[a-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$`)
 	pypiName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$`) // PyPA name specification
 	pypiVersion = regexp.MustCompile(`^[0-9][0-9A-Za-z.+!]{0,62}$`)
+	pythonText  = regexp.MustCompile(`^3\.[0-9]{1,2}$`)
 	hexSHA256   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	envName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 	userText    = regexp.MustCompile(`^[0-9]{1,9}(:[0-9]{1,9})?$`)
@@ -125,6 +126,12 @@ func (c *checker) pypi(p string, s *PyPI) {
 	c.shape(p+"/version", pypiVersion, s.Version, "a version of a Python package")
 	if s.Kind != "" && s.Kind != "sdist" && s.Kind != "wheel" {
 		c.fail(p+"/kind", "must be sdist or wheel, not %q", s.Kind)
+	}
+	if s.Python != "" {
+		c.shape(p+"/python", pythonText, s.Python, "a version of Python: write 3.11 in quotes")
+		if s.Kind != "wheel" {
+			c.fail(p+"/python", "is for wheels: a source archive is the same for every Python")
+		}
 	}
 	c.shape(p+"/sha256", hexSHA256, s.SHA256, "a SHA-256 digest of 64 hexadecimal digits; the archive must be pinned")
 	if len(s.Select) == 0 {

@@ -74,8 +74,9 @@ func (m *maker) fetchPyPI(ctx context.Context, s *PyPI) (string, error) {
 		return nil
 	}
 	what := "pypi " + s.Name + " " + s.Version
-	err = m.download(ctx, pip, what, dir, []string{"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1"}, final,
-		"download", "--quiet", "--no-deps", "--require-hashes", kind, "--dest", out, "--requirement", requirements)
+	args := append([]string{"download", "--quiet", "--no-deps", "--require-hashes", kind, "--dest", out, "--requirement", requirements},
+		s.target(m.recipe.Platform)...)
+	err = m.download(ctx, pip, what, dir, []string{"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1"}, final, args...)
 	if err != nil {
 		return "", err
 	}
@@ -84,6 +85,20 @@ func (m *maker) fetchPyPI(ctx context.Context, s *PyPI) (string, error) {
 		return "", problem.New(problem.Invalid, "pip gave %d files for %s %s and not one", len(files), s.Name, s.Version)
 	}
 	return files[0], checkSHA256(files[0], s.SHA256)
+}
+
+// target are the options that make pip choose among the wheels of a version as on
+// the image's system and Python, whatever runs pip itself: PEP 599 names the
+// platforms. There are none where the recipe leaves it to the machine.
+func (s *PyPI) target(platform string) []string {
+	if s.Python == "" {
+		return nil
+	}
+	arch := "x86_64"
+	if platform == "linux/arm64" {
+		arch = "aarch64"
+	}
+	return []string{"--python-version", s.Python, "--implementation", "cp", "--platform", "manylinux2014_" + arch}
 }
 
 func (m *maker) kind() string {

@@ -79,6 +79,10 @@ type PyPI struct {
 	Version string `yaml:"version"`
 	// Kind is sdist (the default) or wheel.
 	Kind string `yaml:"kind"`
+	// Python is the version of Python that a wheel with compiled parts is for, such
+	// as 3.11; that of the machine's pip if empty. Left out of the digest of a layer
+	// that has none, as older recipes.
+	Python string `yaml:"python" json:",omitempty"`
 	// SHA256 is the archive's digest in hexadecimal. It is checked before
 	// anything of the archive is used.
 	SHA256 string `yaml:"sha256"`

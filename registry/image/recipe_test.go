@@ -66,6 +66,8 @@ func TestLoad_namesThePlaceOfEachFault(t *testing.T) {
 		{"bad pattern", "  - debian: {packages: [aa], exclude: ['[']}\n", "/layers/0/debian/exclude/0", "is not a pattern"},
 		{"other java", "  - jlink: {package: openjdk-17-jre, modules: [a], to: /j}\n", "/layers/0/jlink/package", "openjdk-N-jdk-headless"},
 		{"no hash", "  - pypi: {name: x, version: 1.0.0, select: [{from: a, to: /a}]}\n", "/layers/0/pypi/sha256", "must be pinned"},
+		{"source archive for a Python", "  - pypi: {name: x, version: 1.0.0, python: '3.11', select: [{from: a, to: /a}]}\n", "/layers/0/pypi/python", "is for wheels"},
+		{"unknown Python", "  - pypi: {name: x, version: 1.0.0, kind: wheel, python: --pre, select: [{from: a, to: /a}]}\n", "/layers/0/pypi/python", "is not a version"},
 		{"folder to file", "  - pypi: {name: x, version: 1.0.0, select: [{from: a/, to: /a}]}\n", "/layers/0/pypi/select/0", "both be folders"},
 		{"relative place", "  - files: [{content: a, to: a}]\n", "/layers/0/files/0/to", "is not an absolute path"},
 		{"place above the root", "  - files: [{content: a, to: /../a}]\n", "/layers/0/files/0/to", "leaves its folder"},

@@ -57,6 +57,23 @@ func tarOf(t *testing.T, entries ...string) *bytes.Buffer {
 	return &buf
 }
 
+// A compiled wheel is one of many of its version: which, must not depend on the
+// Python that happens to run pip.
+func TestPyPI_asksForTheImagesPython(t *testing.T) {
+	for _, test := range []struct {
+		python, platform string
+		want             []string
+	}{
+		{"", "linux/amd64", nil},
+		{"3.11", "linux/amd64", []string{"--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_x86_64"}},
+		{"3.11", "linux/arm64", []string{"--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_aarch64"}},
+	} {
+		if diff := cmp.Diff(test.want, (&PyPI{Python: test.python}).target(test.platform)); diff != "" {
+			t.Errorf("%s on %s (-want +got):\n%s", test.python, test.platform, diff)
+		}
+	}
+}
+
 func TestPicker_takesTheSelectedMembers(t *testing.T) {
 	members := []string{"x-1.0/lib/a.jar", "x-1.0/lib/b.txt", "x-1.0/lib/sub/c.jar", "x-1.0/LICENSE", "x-1.0/other"}
 	pypi := &PyPI{Name: "x", Version: "1.0", Select: []Select{

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// readyInterval and healthInterval are between two tries where a check names none.
+	// readyInterval, leaderInterval and healthInterval are between two tries where
+	// a check names none.
 	readyInterval  = time.Second
+	leaderInterval = 5 * time.Second
 	healthInterval = 10 * time.Second
 	// minInterval is the least time between two tries, whatever a check asks for.
 	minInterval = 100 * time.Millisecond
@@ -25,10 +27,19 @@ const (
 	whyEvery = 10 * time.Second
 )
 
+// checkKind says what a check is for.
+type checkKind int
+
+const (
+	checkReady checkKind = iota
+	checkHealth
+	checkLeader
+)
+
 // result is one try of a check.
 type result struct {
-	health bool // of the health check; else of readiness
-	err    error
+	kind checkKind
+	err  error
 }
 
 // checks are the goroutines that try a task's checks.
@@ -39,6 +50,8 @@ type checks struct {
 
 	readyPasses, readyFails int
 	healthFails             int
+	// How often in a row the leader check has said the opposite of what was reported.
+	leaderTurns int
 }
 
 func (c *checks) stop() {
@@ -60,16 +73,19 @@ func (t *task) startChecks(ctx context.Context) *checks {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &checks{results: make(chan result), cancel: cancel}
 	if p := t.probes.ready; p != nil {
-		c.group.Go(func() { c.loop(ctx, p, false, cmp.Or(millis(t.spec.Container.Readiness.Interval), readyInterval)) })
+		c.group.Go(func() { c.loop(ctx, p, checkReady, cmp.Or(millis(t.spec.Container.Readiness.Interval), readyInterval)) })
+	}
+	if p := t.probes.leader; p != nil {
+		c.group.Go(func() { c.loop(ctx, p, checkLeader, cmp.Or(millis(t.spec.Container.Leader.Interval), leaderInterval)) })
 	}
 	if p := t.probes.health; p != nil {
-		c.group.Go(func() { c.loop(ctx, p, true, cmp.Or(millis(t.spec.Container.Health.Interval), healthInterval)) })
+		c.group.Go(func() { c.loop(ctx, p, checkHealth, cmp.Or(millis(t.spec.Container.Health.Interval), healthInterval)) })
 	}
 	t.checks = c
 	return c
 }
 
-func (c *checks) loop(ctx context.Context, p *check.Probe, health bool, every time.Duration) {
+func (c *checks) loop(ctx context.Context, p *check.Probe, kind checkKind, every time.Duration) {
 	every = max(every, minInterval)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
@@ -79,7 +95,7 @@ func (c *checks) loop(ctx context.Context, p *check.Probe, health bool, every ti
 			return
 		}
 		select {
-		case c.results <- result{health, err}:
+		case c.results <- result{kind, err}:
 		case <-ctx.Done():
 			return
 		}
@@ -94,9 +110,12 @@ func (c *checks) loop(ctx context.Context, p *check.Probe, health bool, every ti
 
 // checked draws the consequences of one try.
 func (t *task) checked(r result, started cluster.Time) {
-	if r.health {
+	switch r.kind {
+	case checkHealth:
 		t.checkedHealth(r.err, started)
-	} else {
+	case checkLeader:
+		t.checkedLeader(r.err)
+	default:
 		t.checkedReady(r.err)
 	}
 }
@@ -122,6 +141,26 @@ func (t *task) checkedReady(err error) {
 		t.sayRunning(why)
 		t.toldAt = time.Now()
 	}
+}
+
+// checkedLeader notes who leads. One try tells, unless the check asks for more in
+// a row: it is about an order, and a leader that is busy is a leader no less.
+func (t *task) checkedLeader(err error) {
+	c, spec := t.checks, t.spec.Container.Leader
+	leads := err == nil
+	if leads == t.leader {
+		c.leaderTurns = 0
+		return
+	}
+	need := max(spec.Failures, 1)
+	if leads {
+		need = max(spec.Successes, 1)
+	}
+	if c.leaderTurns++; c.leaderTurns < need {
+		return
+	}
+	c.leaderTurns, t.leader = 0, leads
+	t.sayRunning(t.why)
 }
 
 func (t *task) checkedHealth(err error, started cluster.Time) {

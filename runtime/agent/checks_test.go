@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -160,6 +161,71 @@ func TestHealth_anOrderedKillOverrulesOurs(t *testing.T) {
 		n.master.order(killOrder("a.1", 1000))
 		if got := n.master.until(cluster.TaskKilled); got.Reason != "" {
 			t.Errorf("end: got %+v", got)
+		}
+	})
+}
+
+func TestLeader_changesAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, &fake.Runner{})
+		spec := checkedTask()
+		spec.Container.Leader = &cluster.Check{HTTP: &cluster.HTTPCheck{Port: "ui", Path: "/commands/leader", Expect: "body.is_leader"}, Interval: 1000}
+		var reply atomic.Value
+		reply.Store(`{"is_leader":false}`)
+		serve(t, n.network, "10.0.0.1:31000", &reply)
+		n.launch(spec)
+		if got := n.master.until(cluster.TaskRunning); got.Leader || !got.Ready {
+			t.Errorf("at the start: got %+v, want ready and no leader", got)
+		}
+		wait := time.NewTimer(time.Minute)
+		<-wait.C
+		if len(n.master.updates) != 0 {
+			t.Errorf("while nothing changes: got %+v, want no report", <-n.master.updates)
+		}
+		for _, leads := range []bool{true, false, true} {
+			reply.Store(fmt.Sprintf(`{"is_leader":%t}`, leads))
+			begun := time.Now()
+			if got := n.master.until(cluster.TaskRunning); got.Leader != leads || !got.Ready || time.Since(begun) > 2*time.Second {
+				t.Errorf("it leads: %t; got %+v after %s", leads, got, time.Since(begun))
+			}
+		}
+		synctest.Wait()
+		n.kill()
+		if hello := n.start(); !hello.Tasks[0].Status.Leader {
+			t.Error("a leader is none in the agent's next life")
+		}
+		wait.Reset(time.Minute)
+		<-wait.C
+		if len(n.master.updates) != 0 {
+			t.Errorf("in the next life: got %+v, want no report", <-n.master.updates)
+		}
+		n.master.order(killOrder("a.1", 1000))
+		if got := n.master.until(cluster.TaskKilled); got.Leader {
+			t.Errorf("end: got %+v, want no leader", got)
+		}
+	})
+}
+
+func TestLeader_asksForAsManyInARowAsItSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var code, calls atomic.Int64
+		n := newNode(t, &fake.Runner{Script: func(runner.Spec) fake.Behaviour {
+			return fake.Behaviour{Exec: func([]string, io.Writer) (int, error) {
+				calls.Add(1)
+				return int(code.Load()), nil
+			}}
+		}})
+		spec := checkedTask()
+		spec.Container.Leader = &cluster.Check{Command: []string{"leads"}, Interval: 1000, Successes: 2, Failures: 3}
+		n.launch(spec)
+		n.master.until(cluster.TaskRunning)
+		if got := n.master.until(cluster.TaskRunning); !got.Leader || calls.Load() != 2 {
+			t.Errorf("got %+v after %d passes, want a leader after 2", got, calls.Load())
+		}
+		code.Store(1)
+		calls.Store(0)
+		if got := n.master.until(cluster.TaskRunning); got.Leader || calls.Load() != 3 {
+			t.Errorf("got %+v after %d failures, want none after 3", got, calls.Load())
 		}
 	})
 }

@@ -37,6 +37,7 @@ type task struct {
 	started atomic.Bool      // its container exists and ran
 
 	ready   bool
+	leader  bool
 	healthy *bool
 	why     string    // last reported message of a running task
 	toldAt  time.Time // when it was last told why it is not ready
@@ -106,6 +107,7 @@ func (t *task) supervise(ctx context.Context) {
 		return
 	}
 	t.ready, t.healthy = rec.Status.Ready || t.probes.ready == nil, rec.Status.Healthy
+	t.leader = rec.Status.Leader && t.probes.leader != nil
 	if rec.Status.State == cluster.TaskStarting {
 		t.sayRunning("")
 		rec = t.record()
@@ -166,7 +168,7 @@ func (t *task) neverSeen(ctx context.Context) bool {
 // sayRunning reports that the task runs, with what its checks say.
 func (t *task) sayRunning(message string) {
 	st := t.a.status(t.spec.ID, cluster.TaskRunning)
-	st.Ready, st.Healthy, st.Message = t.ready, t.healthy, message
+	st.Ready, st.Healthy, st.Leader, st.Message = t.ready, t.healthy, t.leader, message
 	t.why = message
 	t.a.report(st)
 }
@@ -257,7 +259,7 @@ func (t *task) remove(ctx context.Context) {
 }
 
 // probes are the compiled checks of a task; nil where it has none.
-type probes struct{ ready, health *check.Probe }
+type probes struct{ ready, health, leader *check.Probe }
 
 func (a *Agent) probes(spec cluster.TaskSpec) (probes, error) {
 	var p probes
@@ -265,7 +267,7 @@ func (a *Agent) probes(spec cluster.TaskSpec) (probes, error) {
 		name string
 		spec *cluster.Check
 		to   **check.Probe
-	}{{"readiness", spec.Container.Readiness, &p.ready}, {"health", spec.Container.Health, &p.health}} {
+	}{{"readiness", spec.Container.Readiness, &p.ready}, {"health", spec.Container.Health, &p.health}, {"leader", spec.Container.Leader, &p.leader}} {
 		if c.spec == nil {
 			continue
 		}

@@ -17,7 +17,6 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
-	"github.com/universe-dcos/universe/runtime/service"
 )
 
 // MaxReply bounds what is read of one reply, in bytes; streams are not bounded.
@@ -113,27 +112,6 @@ func (c *Client) RemoveFramework(ctx context.Context, id cluster.FrameworkID) (A
 	return send[Accepted](ctx, c, http.MethodDelete, PathFrameworks+"/"+url.PathEscape(string(id)), nil)
 }
 
-// Services lists the services.
-func (c *Client) Services(ctx context.Context) ([]service.Status, error) {
-	l, err := get[List[service.Status]](ctx, c, PathServices, nil)
-	return l.Items, err
-}
-
-// Service gives one service.
-func (c *Client) Service(ctx context.Context, id cluster.ServiceID) (service.Status, error) {
-	return get[service.Status](ctx, c, PathServices+"/"+url.PathEscape(string(id)), nil)
-}
-
-// PutService wants a service as put says; the id is put.Spec's.
-func (c *Client) PutService(ctx context.Context, put PutService) (Accepted, error) {
-	return send[Accepted](ctx, c, http.MethodPut, PathServices+"/"+url.PathEscape(string(put.Spec.ID)), put)
-}
-
-// RemoveService wants a service gone. It is gone when Service says not found.
-func (c *Client) RemoveService(ctx context.Context, id cluster.ServiceID) (Accepted, error) {
-	return send[Accepted](ctx, c, http.MethodDelete, PathServices+"/"+url.PathEscape(string(id)), nil)
-}
-
 // Tasks lists tasks in order of their ids.
 func (c *Client) Tasks(ctx context.Context, f TaskFilter) ([]cluster.Task, error) {
 	q := url.Values{}
@@ -212,6 +190,11 @@ func get[T any](ctx context.Context, c *Client, path string, q url.Values) (T, e
 }
 
 func send[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+	return ask[T](ctx, c, method, path, nil, body)
+}
+
+// ask is send with a query.
+func ask[T any](ctx context.Context, c *Client, method, path string, q url.Values, body any) (T, error) {
 	var out T
 	var b []byte
 	if body != nil {
@@ -220,7 +203,7 @@ func send[T any](ctx context.Context, c *Client, method, path string, body any) 
 			return out, fmt.Errorf("%s %s: %w", method, path, err)
 		}
 	}
-	resp, err := c.do(ctx, method, path, nil, b)
+	resp, err := c.do(ctx, method, path, q, b)
 	if err != nil {
 		return out, err
 	}

@@ -50,6 +50,15 @@ func TestRequests(t *testing.T) {
 		second(c.Tasks(ctx, TaskFilter{Service: "x&y", All: true})),
 		second(c.KillTask(ctx, "t.1", 5)),
 		second(c.RemoveService(ctx, "web")),
+		second(c.RemoveServiceKeepData(ctx, "web")),
+		second(c.ServiceRecord(ctx, "web")),
+		second(c.RestartInstance(ctx, "web", RestartInstance{Pod: "p", Index: 1, Replace: true})),
+		second(c.CallPlan(ctx, "web", "a/b", core.VerbForce, CallPlan{Phase: "roll", Step: "p-1"})),
+		second(c.RollbackService(ctx, "web", Rollback{Generation: 7})),
+		second(c.ReleasePlaces(ctx, "web", "p-1", "p-2")),
+		second(c.Leftovers(ctx)),
+		second(c.Leftover(ctx, "web")),
+		second(c.ReleaseLeftovers(ctx, "web")),
 		second(c.TaskLog(ctx, "t.1", LogOptions{Tail: 3})),
 	} {
 		if err != nil {
@@ -61,6 +70,15 @@ func TestRequests(t *testing.T) {
 		"GET /prefix/v1/tasks?all=true&service=x%26y",
 		`POST /prefix/v1/tasks/t.1/kill {"grace_ms":5}`,
 		"DELETE /prefix/v1/services/web",
+		"DELETE /prefix/v1/services/web?keep_data=true",
+		"GET /prefix/v1/services/web/record",
+		`POST /prefix/v1/services/web/restart {"pod":"p","index":1,"replace":true}`,
+		`POST /prefix/v1/services/web/plans/a%2Fb/force-complete {"phase":"roll","step":"p-1"}`,
+		`POST /prefix/v1/services/web/rollback {"generation":7}`,
+		`POST /prefix/v1/services/web/release {"instances":["p-1","p-2"]}`,
+		"GET /prefix/v1/leftovers",
+		"GET /prefix/v1/leftovers/web",
+		"DELETE /prefix/v1/leftovers/web",
 		"GET /prefix/v1/tasks/t.1/log?tail=3",
 	}
 	if d := cmp.Diff(want, got); d != "" {

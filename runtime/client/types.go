@@ -44,6 +44,9 @@ type PutService struct {
 	// Expect is the generation that is to be replaced, 0 for a new service;
 	// another one there is answered with problem.Conflict or Exists. Nil: any.
 	Expect *int64 `json:"expect,omitempty"`
+	// Over replaces a change that is under way, which otherwise is answered with
+	// problem.Conflict.
+	Over bool `json:"over,omitempty"`
 }
 
 // Accepted says that a change is in the log.
@@ -126,7 +129,12 @@ const (
 	PathTasks       = "/v1/tasks"
 	PathRuns        = "/v1/runs"
 	PathEvents      = "/v1/events"
+	PathLeftovers   = "/v1/leftovers"
 )
+
+// QueryKeepData is the query parameter of DELETE on a service: true leaves its
+// volumes.
+const QueryKeepData = "keep_data"
 
 // The names of the messages of the event stream that are no events.
 const (

@@ -10,10 +10,11 @@ import (
 // got its place. In a string of a Container it stands as ${self.host},
 // ${self.ports.rpc}, ${pods.master[0].host} and so on.
 type Ref struct {
-	Pod   string // empty: the task itself ("self")
-	Index int    // instance of Pod
-	Field string // RefHost, RefHostname, RefIndex, RefTask, RefPort or RefListen
-	Port  string // the port's name, for RefPort and RefListen
+	Service ServiceID // another service; empty: the task's own
+	Pod     string    // empty: the task itself ("self")
+	Index   int       // instance of Pod; for RefIndex of self, what is added to it
+	Field   string    // RefHost, RefHostname, RefIndex, RefTask, RefPort or RefListen
+	Port    string    // the port's name, for RefPort and RefListen; that of the endpoint or export
 }
 
 // The fields a reference can name.
@@ -23,7 +24,12 @@ const (
 	RefIndex    = "index"    // the instance's index; self only
 	RefTask     = "task"     // the task's id; self only
 	RefPort     = "ports"    // a named host port
-	RefListen   = "listen"   // the port to bind for a named host port; self only. The same port where the task is on the agent's own network
+	// RefEndpoint and RefExport are of another service: "name:port,name:port" of
+	// an endpoint's instances, and an export's text. As long as they stay the
+	// same, nobody who was given them is restarted.
+	RefEndpoint = "endpoints"
+	RefExport   = "exports"
+	RefListen   = "listen" // the port to bind for a named host port; self only. The same port where the task is on the agent's own network
 )
 
 // ParseRef reads the text inside ${…}. It reports false for anything but a
@@ -41,7 +47,14 @@ func ParseRef(text string) (Ref, bool) {
 		if port, ok := strings.CutPrefix(rest, "listen."); ok && isName(port) {
 			return Ref{Field: RefListen, Port: port}, true
 		}
+
+		if plus, ok := strings.CutPrefix(rest, RefIndex); ok {
+			return parseOffset(plus)
+		}
 		return Ref{}, false
+	}
+	if rest, ok := strings.CutPrefix(text, "services."); ok {
+		return parseService(rest)
 	}
 	rest, ok := strings.CutPrefix(text, "pods.")
 	if !ok {
@@ -65,8 +78,36 @@ func ParseRef(text string) (Ref, bool) {
 	return Ref{}, false
 }
 
+// maxOffset bounds what can be added to an index.
+const maxOffset = 1 << 20
+
+// parseOffset reads the "+ N" behind self.index.
+func parseOffset(text string) (Ref, bool) {
+	num, ok := strings.CutPrefix(strings.TrimSpace(text), "+")
+	n, err := strconv.Atoi(strings.TrimSpace(num))
+	if !ok || err != nil || n < 0 || n > maxOffset {
+		return Ref{}, false
+	}
+	return Ref{Field: RefIndex, Index: n}, true
+}
+
+// parseService reads what is behind "services.".
+func parseService(text string) (Ref, bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 || !isName(parts[0]) || !isName(parts[2]) || parts[1] != RefEndpoint && parts[1] != RefExport {
+		return Ref{}, false
+	}
+	return Ref{Service: ServiceID(parts[0]), Field: parts[1], Port: parts[2]}, true
+}
+
 // String is the reference as it is written, without the braces.
 func (r Ref) String() string {
+	if r.Service != "" {
+		return fmt.Sprintf("services.%s.%s.%s", r.Service, r.Field, r.Port)
+	}
+	if r.Field == RefIndex && r.Index > 0 {
+		return fmt.Sprintf("self.index + %d", r.Index)
+	}
 	head := "self."
 	if r.Pod != "" {
 		head = fmt.Sprintf("pods.%s[%d].", r.Pod, r.Index)
@@ -172,6 +213,7 @@ func (c Container) Strings(f func(string) (string, error)) (Container, error) {
 	out.Volumes = append([]VolumeMount(nil), c.Volumes...)
 	out.Readiness = c.Readiness.strings("readiness", do)
 	out.Health = c.Health.strings("health", do)
+	out.Leader = c.Leader.strings("leader", do)
 	return out, firstErr
 }
 

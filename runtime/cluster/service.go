@@ -17,13 +17,26 @@ type ServiceSpec struct {
 	// Priority decides who is placed first, and who may take whose place: -MaxPriority to MaxPriority.
 	Priority int `json:"priority,omitempty"`
 	// Preemptible lets services of a higher priority end instances of this one to get their place.
-	Preemptible bool       `json:"preemptible,omitempty"`
-	Package     string     `json:"package,omitempty"` // the package it came from
-	Version     string     `json:"version,omitempty"` // and its version
-	Role        Role       `json:"role,omitempty"`    // empty: DefaultRole
-	Pods        []PodSpec  `json:"pods"`
-	Deploy      []Phase    `json:"deploy,omitempty"` // empty: each pod in order, parallel
-	Endpoints   []Endpoint `json:"endpoints,omitempty"`
+	Preemptible bool      `json:"preemptible,omitempty"`
+	Package     string    `json:"package,omitempty"` // the package it came from
+	Version     string    `json:"version,omitempty"` // and its version
+	Role        Role      `json:"role,omitempty"`    // empty: DefaultRole
+	Pods        []PodSpec `json:"pods"`
+	Deploy      []Phase   `json:"deploy,omitempty"` // empty: each pod in order, parallel
+	// Update is how a running service becomes another; empty: as Deploy, one
+	// instance at a time.
+	Update []Phase `json:"update,omitempty"`
+	// Plans are started by hand.
+	Plans []PlanSpec `json:"plans,omitempty"`
+	// Runs are what steps and gates of plans run.
+	Runs []RunTemplate `json:"runs,omitempty"`
+	// Deadline bounds a change, from its start until all is ready; 0: none. When
+	// it is over, Rollback brings the spec of before back.
+	Deadline Millis `json:"deadline_ms,omitempty"`
+	Rollback bool   `json:"rollback,omitempty"`
+	// Exports is what others may be given by name, as text that may hold references.
+	Exports   map[string]string `json:"exports,omitempty"`
+	Endpoints []Endpoint        `json:"endpoints,omitempty"`
 }
 
 // PodSpec is a group of tasks that live on one agent together, Count times.
@@ -41,15 +54,23 @@ type PodSpec struct {
 	MinReady int `json:"min_ready,omitempty"`
 	// Network gives each instance a network namespace of its own, named after a
 	// network of the agents; empty: the agent's network.
-	Network string         `json:"network,omitempty"`
-	Tasks   []TaskTemplate `json:"tasks"`
+	Network string `json:"network,omitempty"`
+	// Volumes tie each instance to a Place, and are seen by all its tasks.
+	Volumes []VolumeSpec `json:"volumes,omitempty"`
+	// Recovery is what happens when the agent of an instance with volumes is lost;
+	// nil: it waits for the agent, or for a person's word.
+	Recovery *Recovery      `json:"recovery,omitempty"`
+	Tasks    []TaskTemplate `json:"tasks"`
 }
 
 // TaskTemplate is a task of a pod before it has a place. Strings of its
 // Container may hold launch-time references.
 type TaskTemplate struct {
-	Name      string     `json:"name"`
-	Goal      Goal       `json:"goal"`
+	Name string `json:"name"`
+	Goal Goal   `json:"goal"`
+	// After names tasks of the pod, of goal ONCE or FINISH, that end well before
+	// this one starts.
+	After     []string   `json:"after,omitempty"`
 	Container Container  `json:"container"`
 	Resources Resources  `json:"resources"`       // without ports
 	Ports     []PortSpec `json:"ports,omitempty"` // named host ports
@@ -80,7 +101,10 @@ type Container struct {
 	CPUQuota  bool              `json:"cpu_quota,omitempty"` // its CPUs are a ceiling, not only a weight
 	Readiness *Check            `json:"readiness,omitempty"`
 	Health    *Check            `json:"health,omitempty"`
-	KillGrace Millis            `json:"kill_grace_ms,omitempty"` // from TERM to KILL; 0: DefaultKillGrace
+	// Leader says whether the task leads its peers now: an instance that does is
+	// replaced last.
+	Leader    *Check `json:"leader,omitempty"`
+	KillGrace Millis `json:"kill_grace_ms,omitempty"` // from TERM to KILL; 0: DefaultKillGrace
 }
 
 // DefaultKillGrace is the time from TERM to KILL where a task names none.
@@ -166,14 +190,23 @@ type Strategy string
 const (
 	Serial   Strategy = "serial"   // one instance, ready, then the next
 	Parallel Strategy = "parallel" // all at once
+	// The first instance, ready; then a person's word; then the others, as named.
+	SerialCanary   Strategy = "serial-canary"
+	ParallelCanary Strategy = "parallel-canary"
 )
 
 // Phase is a step of a deployment: one pod brought to its count and made ready
 // before the next phase starts.
 type Phase struct {
 	Name     string   `json:"name"`
-	Pod      string   `json:"pod"`
+	Pod      string   `json:"pod,omitempty"`
 	Strategy Strategy `json:"strategy,omitempty"` // empty: Parallel
+	Confirm  bool     `json:"confirm,omitempty"`  // waits for a person's word
+	// Gate is the run that must end with 0 after each instance, before the next.
+	Gate string `json:"gate,omitempty"`
+	// Steps are run one after the other once the pod is ready; a phase has a pod,
+	// steps or both.
+	Steps []Step `json:"steps,omitempty"`
 }
 
 // Endpoint is a named way into a service.
@@ -192,6 +225,7 @@ type RunSpec struct {
 	Name    string       `json:"name"`    // "run pi"
 	Role    Role         `json:"role,omitempty"`
 	Task    TaskTemplate `json:"task"`
+	Plan    *PlanStep    `json:"plan,omitempty"` // the step or gate of a plan that it is; nil: an action
 }
 
 // Installation is a release that runs under a service id with options: what
@@ -204,7 +238,9 @@ type Installation struct {
 	Repository string    `json:"repository"` // where the artifact came from
 	Options    []byte    `json:"options"`    // effective options, canonical JSON
 	PlanDigest string    `json:"plan_digest"`
-	Auto       bool      `json:"auto,omitempty"` // brought in by another package's requirement
-	At         Time      `json:"at"`
-	Principal  string    `json:"principal,omitempty"`
+	// Bindings is, by the alias of a requirement, the service that meets it.
+	Bindings  map[string]ServiceID `json:"bindings,omitempty"`
+	Auto      bool                 `json:"auto,omitempty"` // brought in by another package's requirement
+	At        Time                 `json:"at"`
+	Principal string               `json:"principal,omitempty"`
 }

@@ -118,6 +118,7 @@ type TaskStatus struct {
 	ExitCode *int      `json:"exit_code,omitempty"`
 	Ready    bool      `json:"ready"`             // passed its readiness check, or runs and has none
 	Healthy  *bool     `json:"healthy,omitempty"` // nil without a health check
+	Leader   bool      `json:"leader,omitempty"`  // it passed its leader check last
 }
 
 // Task is a launched task with its latest status, as the master knows it.

@@ -57,12 +57,18 @@ func (s *State) acceptOffers(c AcceptOffers) {
 			return
 		}
 	}
+	if len(c.Places) > 0 {
+		if code, why := s.refusedPlaces(c); code != "" {
+			s.refuse(code, where, "%s", why)
+			return
+		}
+	}
 	x := &acceptance{c: c, f: f, ids: map[cluster.TaskID]bool{}, runs: map[cluster.RunID]bool{}, slots: map[string]bool{}, groups: map[string]bool{},
 		operations: make([]error, len(c.Operations)), tasks: make([]*refusal, len(c.Tasks)), taken: make([]bool, len(c.Tasks))}
 	if all := s.refusedWhole(c, f); all != nil {
 		x.refuseAll(s, all)
 	} else {
-		x.desk = newDesk(s.v.Agent(c.Agent), offered)
+		x.desk = s.newDesk(s.v.Agent(c.Agent), offered)
 		x.try(s)
 	}
 	if c.AllOrNone {
@@ -110,6 +116,7 @@ func (x *acceptance) tryTask(s *State, i int) {
 	}
 	if x.tasks[i] = x.refusedTask(s, t); x.tasks[i] == nil {
 		x.desk.left, x.desk.free = x.desk.left.Minus(t.Pool()), x.desk.free.Minus(t.Pool())
+		x.desk.keep.hold(&t)
 	}
 }
 
@@ -177,6 +184,9 @@ func (s *State) perform(x *acceptance) {
 		}
 		s.operated(c.Agent, c.Framework, o)
 	}
+	if done {
+		s.makePlaces(c) // all or none: all operations were done
+	}
 	for i, t := range c.Tasks {
 		switch {
 		case x.taken[i]:
@@ -229,9 +239,15 @@ func (x *acceptance) refusedTask(s *State, t cluster.TaskSpec) *refusal {
 		if err := invalidTogether(&t); err != nil {
 			return invalidTask("%v", err)
 		}
+		if err := refusedVolumes(s, &t); err != nil {
+			return invalidTask("%v", err)
+		}
 		if no := x.refusedName(s, &t); no != nil {
 			return no
 		}
+	}
+	if no := x.refusedPlace(s, &t); no != nil {
+		return no
 	}
 	need := t.Pool()
 	if short := x.desk.left.Missing(need); short != nil {

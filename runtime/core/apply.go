@@ -52,12 +52,6 @@ func (s *State) Apply(at cluster.Time, c Command) ([]Event, []Effect) {
 		s.updateTask(c)
 	case KillTask:
 		s.killTask(c)
-	case PutService:
-		s.putService(c)
-	case RemoveService:
-		s.removeService(c)
-	case ForgetService:
-		s.forgetService(c)
 	case PutRun:
 		s.putRun(c)
 	case CancelRun:
@@ -81,12 +75,38 @@ func (s *State) Apply(at cluster.Time, c Command) ([]Event, []Effect) {
 	case PutWeights:
 		s.putWeights(c)
 	default:
-		// Command is sealed: only a pointer to one of its types comes here.
-		panic(fmt.Sprintf("core: command %T is not a value of this package", c))
+		s.applyToService(c)
 	}
 	events, effects := s.events, s.effects
 	s.events, s.effects = nil, nil
 	return events, effects
+}
+
+// applyToService does a command about services.
+func (s *State) applyToService(c Command) {
+	switch c := c.(type) {
+	case PutService:
+		s.putService(c)
+	case RemoveService:
+		s.removeService(c)
+	case ForgetService:
+		s.forgetService(c)
+	case ReleasePlaces:
+		s.releasePlaces(c)
+	case ReleaseLeftovers:
+		s.releaseLeftovers(c)
+	case RestartInstance:
+		s.restartInstance(c)
+	case PlanCall:
+		s.planCall(c)
+	case RollbackService:
+		s.rollbackService(c)
+	case SettleService:
+		s.settleService(c)
+	default:
+		// Command is sealed: only a pointer to one of its types comes here.
+		panic(fmt.Sprintf("core: command %T is not a value of this package", c))
+	}
 }
 
 // emit adds an event; the caller gives what is special about it.

@@ -20,6 +20,11 @@ import (
 //     and none is active on an agent that is gone;
 //   - an instance has one task of a name that is neither unreachable nor being
 //     killed; an active run has one active task;
+//   - what the places of an agent take is reserved on it, no volume is of two
+//     places, an instance's tasks hold no more than its place, and what others
+//     hold of reservations is not of places;
+//   - of a step of a plan one run goes on, and none once it is complete; a change
+//     is under way exactly as long as its plan is;
 //   - only as many ended records are kept as the limits say;
 //   - the indexes say what the tables say.
 //
@@ -44,6 +49,14 @@ func Check(s *State) error {
 	for r := range v.Runs() {
 		if err := sum.run(r); err != nil {
 			return fmt.Errorf("invariant: run %q: %w", r.Spec.ID, err)
+		}
+	}
+	if err := sum.places(); err != nil {
+		return fmt.Errorf("invariant: %w", err)
+	}
+	for svc := range v.Services() {
+		if err := sum.service(svc); err != nil {
+			return fmt.Errorf("invariant: service %q: %w", svc.Spec.ID, err)
 		}
 	}
 	if err := sum.sizes(); err != nil {
@@ -260,6 +273,9 @@ func (c *checker) run(r *Run) error {
 	}
 	if svc := r.Spec.Service; svc != "" && c.v.Service(svc) == nil {
 		return fmt.Errorf("its service %q is not there", svc)
+	}
+	if err := c.step(r); err != nil {
+		return err
 	}
 	t := c.v.Task(r.Task)
 	if alive := t != nil && t.Active(); alive != (r.State == RunActive) {

@@ -13,7 +13,9 @@ import (
 // optional field does not need it. Version 2 came with quotas, reservations and
 // drains; since then a task whose acceptance is refused is TASK_DROPPED and one
 // of an agent that is gone TASK_GONE_BY_OPERATOR, where both were TASK_LOST.
-const Version = 2
+// Version 3 came with places, plans and rollbacks; since then a PutService while
+// a change is under way is refused, and those of before are read with Over.
+const Version = 3
 
 // MaxEntry bounds one encoded command, in bytes: a registration is the largest,
 // and it comes in one wire message.
@@ -65,6 +67,12 @@ var decoders = map[string]func(json.RawMessage) (Command, error){
 	OperateAgent{}.Kind():        decode[OperateAgent],
 	PutQuota{}.Kind():            decode[PutQuota],
 	PutWeights{}.Kind():          decode[PutWeights],
+	ReleasePlaces{}.Kind():       decode[ReleasePlaces],
+	ReleaseLeftovers{}.Kind():    decode[ReleaseLeftovers],
+	RestartInstance{}.Kind():     decode[RestartInstance],
+	PlanCall{}.Kind():            decode[PlanCall],
+	RollbackService{}.Kind():     decode[RollbackService],
+	SettleService{}.Kind():       decode[SettleService],
 }
 
 func decode[C Command](raw json.RawMessage) (Command, error) {
@@ -100,6 +108,10 @@ func Decode(entry []byte) (cluster.Time, Command, error) {
 	c, err := read(e.Command)
 	if err != nil {
 		return 0, nil, fmt.Errorf("log entry %q: %w", e.Kind, err)
+	}
+	if put, ok := c.(PutService); ok && e.Version < 3 {
+		put.Over = true
+		c = put
 	}
 	return e.At, c, nil
 }

@@ -140,8 +140,12 @@ type AcceptOffers struct {
 	Operations      []cluster.Operation `json:"operations,omitempty"`
 	Tasks           []cluster.TaskSpec  `json:"tasks"`
 	// AllOrNone refuses all operations and tasks when any of them is refused: a gang.
-	AllOrNone bool   `json:"all_or_none,omitempty"`
-	Principal string `json:"principal,omitempty"`
+	AllOrNone bool `json:"all_or_none,omitempty"`
+	// Places are made by the operations: for each one a RESERVE of its Resources
+	// and of the disk of its volumes, then a CREATE for each volume. They need
+	// AllOrNone.
+	Places    []PlaceFor `json:"places,omitempty"`
+	Principal string     `json:"principal,omitempty"`
 }
 
 // UpdateTask is an agent's report on a task. Status.Agent is the agent that
@@ -163,25 +167,32 @@ type KillTask struct {
 	Principal string         `json:"principal,omitempty"`
 }
 
-// PutService wants a service as Spec says, new or changed.
+// PutService wants a service as Spec says, new or changed. A new one takes up
+// the leftovers of its id.
 type PutService struct {
 	Spec         cluster.ServiceSpec   `json:"spec"`
 	Installation *cluster.Installation `json:"installation,omitempty"`
 	// Expect is the generation the caller saw, 0 for "there is none"; another
 	// one refuses the command with CodeConflict. Nil: whatever there is.
-	Expect    *int64 `json:"expect,omitempty"`
+	Expect *int64 `json:"expect,omitempty"`
+	// Over replaces a change that is under way, which otherwise refuses the
+	// command with CodeConflict.
+	Over      bool   `json:"over,omitempty"`
 	Principal string `json:"principal,omitempty"`
 }
 
 // RemoveService wants a service gone: it is marked, its runs are canceled, and
-// the service framework kills its tasks.
+// the service framework kills its tasks and releases its places.
 type RemoveService struct {
-	Service   cluster.ServiceID `json:"service"`
-	Principal string            `json:"principal,omitempty"`
+	Service cluster.ServiceID `json:"service"`
+	// KeepData keeps its places as Leftovers.
+	KeepData  bool   `json:"keep_data,omitempty"`
+	Principal string `json:"principal,omitempty"`
 }
 
-// ForgetService drops a removed service that has no active task left, with its
-// installation and the records of its ended tasks and runs.
+// ForgetService drops a removed service that has no active task left and no
+// place (unless its data is kept), with its installation and the records of its
+// ended tasks and runs.
 type ForgetService struct {
 	Service   cluster.ServiceID `json:"service"`
 	Principal string            `json:"principal,omitempty"`

@@ -18,6 +18,18 @@
 // launched since. Tasks of one group (cluster.TaskSpec.Group) are launched
 // together in one acceptance, or none of them is.
 //
+// An instance with volumes has a Place: one agent's resources and volumes, made
+// by the operations of an acceptance before its first launch and its own until
+// ReleasePlaces, whatever becomes of its tasks, of its agent for a while, or of
+// its service's spec. Nothing else takes of what places keep. What was done once
+// (ONCE tasks, steps of plans) is remembered beside them (Instance.Done,
+// PlanRecord.Done), since the records of ended tasks and runs are dropped.
+//
+// A service changes from one generation to the next: PutService starts the plan
+// deploy or update, SettleService ends it, and a second change is refused
+// meanwhile, unless it takes the place of the first or brings back a spec of
+// before.
+//
 // Readers get a View: an immutable snapshot that costs a few pointers to make,
 // because the tables share their chunks until one is written. A record handed
 // out by a View is never changed afterwards; a change replaces it.

@@ -37,6 +37,22 @@ const (
 	EventServiceRemoving  EventKind = "service.removing"
 	EventServiceForgotten EventKind = "service.forgotten"
 
+	EventServiceSettled EventKind = "service.settled" // its generation is brought up completely
+	EventServiceLeft    EventKind = "service.left"    // forgotten, and its places are leftovers
+
+	EventPlaceMade     EventKind = "place.made"     // Instance and Agent say where
+	EventPlaceReleased EventKind = "place.released" // with its volumes and their data
+	EventPlaceKept     EventKind = "place.kept"     // taken up from the leftovers of a service of before
+
+	EventInstanceRestart EventKind = "instance.restart" // a person wants its tasks started again
+	EventInstanceReplace EventKind = "instance.replace" // a person, or recovery, wants another place for it
+
+	EventPlanStarted EventKind = "plan.started"   // by hand; EventServicePut starts deploy or update
+	EventPlanCalled  EventKind = "plan.called"    // State is the verb, Step what it is about
+	EventPlanStep    EventKind = "plan.step"      // a step or gate is complete; Run did it
+	EventPlanEnded   EventKind = "plan.ended"     // State is "complete", "stopped" or "replaced"; EventServiceSettled completes deploy or update
+	EventNoReturn    EventKind = "plan.no_return" // a step closed the way back to specs of before
+
 	EventRunPut     EventKind = "run.put"
 	EventRunStarted EventKind = "run.started"
 	EventRunEnded   EventKind = "run.ended" // State is the run's state
@@ -72,7 +88,11 @@ type Event struct {
 	Command   string              `json:"command,omitempty"`   // kind of the refused command, for EventRefused
 	Message   string              `json:"message,omitempty"`   // for people
 	Ready     bool                `json:"ready,omitempty"`     // for EventTaskUpdated
+	Leader    bool                `json:"leader,omitempty"`    // for EventTaskUpdated
 	Operation string              `json:"operation,omitempty"` // its id, for EventOperationDone and EventOperationRefused
+	Instance  string              `json:"instance,omitempty"`  // InstanceKey, for events of places and instances
+	Plan      string              `json:"plan,omitempty"`      // for events of plans
+	Step      string              `json:"step,omitempty"`      // cluster.StepKey, or a phase, for events of plans
 	Principal string              `json:"principal,omitempty"`
 }
 

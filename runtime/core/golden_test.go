@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,7 +67,7 @@ func ordinary() []core.Command {
 }
 
 // everyKind is a short life with each kind of command in it.
-func everyKind() []core.Command { return append(ordinary(), operated()...) }
+func everyKind() []core.Command { return slices.Concat(ordinary(), operated(), keeping()) }
 
 // operated is what came with version 2.
 func operated() []core.Command {
@@ -105,6 +106,65 @@ func operated() []core.Command {
 	}
 }
 
+// stateful is a service that keeps its data, with each part of a spec that came
+// with version 3.
+func stateful(image string) cluster.ServiceSpec {
+	format, broker := template("format", cluster.GoalOnce), template("broker", cluster.GoalRunning)
+	broker.After, broker.Ports, broker.Container.Image = []string{"format"}, []cluster.PortSpec{{Name: "client"}}, image
+	broker.Container.Leader = &cluster.Check{Command: []string{"leads"}}
+	return cluster.ServiceSpec{ID: "db", Deadline: 600_000, Rollback: true, Exports: map[string]string{"uri": "${pods.p[0].host}"},
+		Pods: []cluster.PodSpec{{Name: "p", Count: 1, Volumes: []cluster.VolumeSpec{{Name: "data", Size: 1 << 30, Path: "/data"}},
+			Recovery: &cluster.Recovery{ReplaceAfter: 1000}, Tasks: []cluster.TaskTemplate{format, broker}}},
+		Runs:   []cluster.RunTemplate{{Name: "check", Task: template("check", cluster.GoalFinish)}},
+		Update: []cluster.Phase{{Name: "p", Pod: "p", Strategy: cluster.SerialCanary, Gate: "check", Steps: []cluster.Step{{Name: "finalize", Run: "check", Confirm: true, NoReturn: true}}}},
+		Plans:  []cluster.PlanSpec{{Name: "repair", Confirm: true, Phases: []cluster.Phase{{Name: "all", Steps: []cluster.Step{{Name: "check", Run: "check"}}}}}}}
+}
+
+// place is a place for db's only instance, and the operations that make it.
+func place(suffix string) (core.PlaceFor, []cluster.Operation) {
+	stack := cluster.Stack{{Role: "services/db"}}
+	p := cluster.Place{Agent: "a1", Stack: stack, Resources: cluster.Resources{CPU: 2000, Mem: 256, Ports: cluster.Port(31001)}, Ports: map[string]uint16{"client": 31001},
+		Volumes: []cluster.Volume{{ID: "db.p-0.data." + suffix, Path: "data", Size: 1 << 30}}}
+	whole := p.Resources
+	whole.Disk = 1 << 30
+	return core.PlaceFor{Service: "db", Pod: "p", Place: p}, []cluster.Operation{{Kind: cluster.OpReserve, Stack: stack, Resources: whole},
+		{Kind: cluster.OpCreate, Stack: stack, Volume: &p.Volumes[0]}}
+}
+
+// keeping is what came with version 3.
+func keeping() []core.Command {
+	on, ops := place("1")
+	first := core.AcceptOffers{Framework: "keeper", Role: "services/db", Agent: "a1", AllOrNone: true, Offered: goldenAgent("a1").Total, Operations: ops, Places: []core.PlaceFor{on}}
+	again := first
+	next, ops := place("2") // the id of a volume that was destroyed is not taken again
+	again.Operations, again.Places = ops, []core.PlaceFor{next}
+	task := cluster.TaskSpec{ID: "db.p-0.format.1", Framework: "keeper", Role: "services/db", Service: "db", Pod: "p", Task: "format", Goal: cluster.GoalOnce, Container: cluster.Container{Image: "i"},
+		Resources: cluster.Resources{CPU: 1000, Mem: 128, Disk: 1 << 30},
+		Reserved:  cluster.NewReserves(cluster.Reserved{Stack: on.Place.Stack, Resources: cluster.Resources{CPU: 1000, Mem: 128}, Volumes: on.Place.Volumes})}
+	launch := core.AcceptOffers{Framework: "keeper", Role: "services/db", Agent: "a1", OfferedReserved: cluster.NewReserves(cluster.Reserved{Stack: on.Place.Stack, Resources: on.Place.Resources, Volumes: on.Place.Volumes}),
+		Tasks: []cluster.TaskSpec{task}}
+	spec := stateful("i2")
+	return []core.Command{ // the first has index 36
+		core.PutFramework{Framework: cluster.Framework{ID: "keeper", Roles: []cluster.Role{"services/db"}}},
+		core.PutService{Spec: stateful("i1"), Principal: "ann"},
+		first, launch,
+		core.UpdateTask{Status: cluster.TaskStatus{Task: task.ID, Agent: "a1", State: cluster.TaskFinished}},
+		core.SettleService{Service: "db", Generation: 37, Principal: "services"},
+		core.PutService{Spec: spec, Principal: "ann"},
+		core.PlanCall{Service: "db", Plan: "update", Verb: core.VerbConfirm, Phase: "p", Principal: "ann"},
+		core.PlanCall{Service: "db", Plan: "update", Verb: core.VerbConfirm, Phase: "p", Step: "finalize", Principal: "ann"},
+		core.PlanCall{Service: "db", Plan: "update", Verb: core.VerbForce, Phase: "p", Step: "p-0", Principal: "ann"},
+		core.PutRun{Spec: cluster.RunSpec{ID: "db.update.42.p.finalize.0", Service: "db", Task: spec.Runs[0].Task, Plan: &cluster.PlanStep{Plan: "update", Key: "p/finalize", Started: 42, NoReturn: true}}},
+		core.RestartInstance{Service: "db", Pod: "p", Replace: true, Principal: "ann"},
+		core.RollbackService{Service: "db", Principal: "ann"},
+		core.ReleasePlaces{Service: "db", Instances: []string{"p-0"}, Principal: "services"},
+		again,
+		core.RemoveService{Service: "db", KeepData: true, Principal: "ann"},
+		core.ForgetService{Service: "db", Principal: "services"},
+		core.ReleaseLeftovers{Service: "db", Principal: "ann"},
+	}
+}
+
 // operations reserve for a role below and make a volume of it.
 func operations(principal string) []cluster.Operation {
 	stack := cluster.Stack{{Role: "eng/db", Principal: principal, Labels: map[string]string{"resource_id": "r1"}}}
@@ -139,8 +199,8 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(kinds) != 23 {
-		t.Errorf("%d kinds of commands are in the golden log, want all 23", len(kinds))
+	if len(kinds) != 29 {
+		t.Errorf("%d kinds of commands are in the golden log, want all 29", len(kinds))
 	}
 	fmt.Fprintf(&log, "%s\n", s.Hash())
 	if rewrite {
@@ -157,13 +217,56 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGolden_keeps sees that the commands of version 3 do something in the golden
+// log: none of them is refused.
+func TestGolden_keeps(t *testing.T) {
+	s := core.New()
+	at := cluster.Time(1000)
+	for i, c := range everyKind() {
+		at++
+		events, _ := s.Apply(at, c)
+		if i < len(ordinary())+len(operated()) {
+			continue
+		}
+		if r := core.Refused(events); r != nil {
+			t.Errorf("%d: %s is refused: %s", i+1, c.Kind(), r.Message)
+		}
+		for _, e := range events {
+			if e.Kind == core.EventTaskRefused || e.Kind == core.EventOperationRefused {
+				t.Errorf("%d: %s: %s", i+1, e.Kind, e.Message)
+			}
+		}
+	}
+}
+
+// TestDecode_readsOldPuts sees that a log of version 2, in which a spec could
+// replace another one at any time, still means that.
+func TestDecode_readsOldPuts(t *testing.T) {
+	s := core.New()
+	put := core.PutService{Spec: cluster.ServiceSpec{ID: "s", Pods: []cluster.PodSpec{{Name: "p", Count: 1, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalRunning)}}}}}
+	for _, version := range []string{`"v":2`, `"v":2`, `"v":3`} {
+		put.Spec.Pods[0].Count++
+		at, c, err := core.Decode(bytes.Replace(core.Encode(1, put), []byte(`"v":3`), []byte(version), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, _ := s.Apply(at, c)
+		if refused := core.Refused(events) != nil; refused != (version == `"v":3`) {
+			t.Errorf("a put of %s is refused: %t", version, refused)
+		}
+	}
+	if n := s.View().Service("s").Spec.Pods[0].Count; n != 3 {
+		t.Errorf("the service has %d instances, want those of the second put", n)
+	}
+}
+
 func TestDecode_refuses(t *testing.T) {
 	good := string(core.Encode(1, core.AgentGone{Agent: "a1"}))
 	for _, c := range []struct{ name, entry, want string }{
 		{"nothing", "", "EOF"},
 		{"no JSON", "hello", "invalid character"},
 		{"two values", good + good, "more than one value"},
-		{"newer version", strings.Replace(good, `"v":2`, `"v":3`, 1), "version 3"},
+		{"newer version", strings.Replace(good, `"v":3`, `"v":4`, 1), "version 4"},
 		{"no version", `{"k":"agent.gone","at":1,"c":{}}`, "version 0"},
 		{"unknown kind", strings.Replace(good, "agent.gone", "agent.eaten", 1), `unknown kind "agent.eaten"`},
 		{"wrong shape", `{"v":1,"k":"agent.gone","at":1,"c":[]}`, "cannot unmarshal"},
@@ -179,7 +282,7 @@ func TestDecode_refuses(t *testing.T) {
 func TestOlderVersions(t *testing.T) {
 	s := core.New()
 	for i, c := range ordinary()[:11] {
-		entry := bytes.Replace(core.Encode(cluster.Time(1000+i), c), []byte(`"v":2`), []byte(`"v":1`), 1)
+		entry := bytes.Replace(core.Encode(cluster.Time(1000+i), c), []byte(`"v":3`), []byte(`"v":1`), 1)
 		at, back, err := core.Decode(entry)
 		if err != nil {
 			t.Fatal(err)
@@ -193,6 +296,16 @@ func TestOlderVersions(t *testing.T) {
 	back, err := core.Restore(old)
 	if err != nil || back.Hash() != s.Hash() {
 		t.Errorf("a snapshot of version 2 is restored to another state: %v", err)
+	}
+	three := strings.Replace(string(s.Snapshot()), `"version":4`, `"version":3`, 1)
+	three = strings.Replace(three, `,"leftovers":[]`, "", 1)
+	three = strings.Replace(three, `,"plans":{"deploy":{"started":4,"at":1003,"generation":4}}`, "", 1)
+	if strings.Contains(three, "leftovers") || strings.Contains(three, "plans") {
+		t.Fatalf("the snapshot has not the form of version 3: %s", three)
+	}
+	back, err = core.Restore([]byte(three))
+	if err != nil || back.Hash() != s.Hash() {
+		t.Errorf("a snapshot of version 3 is restored to another state: %v", err)
 	}
 	older := strings.Replace(string(old), `"version":2`, `"version":1`, 1)
 	older = strings.Replace(older, ",\"quotas\":[],\"weights\":[]", "", 1)
@@ -213,7 +326,7 @@ func TestRestore_refuses(t *testing.T) {
 	good := string(s.Snapshot())
 	for _, c := range []struct{ name, data, want string }{
 		{"no JSON", "x", "invalid character"},
-		{"other version", strings.Replace(good, `"version":3`, `"version":9`, 1), "version 9"},
+		{"other version", strings.Replace(good, `"version":4`, `"version":9`, 1), "version 9"},
 		{"task without its agent", strings.Replace(good, `"agents":[{"info":{"id":"a1"`, `"agents":[{"info":{"id":"a7"`, 1), `on agent "a1", which is not in it`},
 		{"broken invariant", strings.Replace(good, `"state":"active"`, `"state":"unreachable"`, 1), "invariant"},
 	} {
@@ -264,6 +377,9 @@ func FuzzApply(f *testing.F) {
 		}
 		for i, c := range everyKind()[20:25] { // quota, a rich agent, reservations
 			s.Apply(cluster.Time(8+i), c)
+		}
+		for i, c := range keeping()[:3] { // a service with a place
+			s.Apply(cluster.Time(20+i), c)
 		}
 		for line := range bytes.Lines(data) {
 			at, c, err := core.Decode(line)

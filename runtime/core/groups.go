@@ -34,6 +34,7 @@ func (v *View) groupHead(group string) *cluster.Task {
 // tryGroup decides on the tasks of a group, all or none.
 func (x *acceptance) tryGroup(s *State, members []int) {
 	desk, slots := x.desk, maps.Clone(x.slots)
+	desk.keep.places = maps.Clone(desk.keep.places)
 	why := ""
 	specs := make([]*cluster.TaskSpec, len(members))
 	for n, i := range members {
@@ -66,6 +67,9 @@ func (x *acceptance) refusedGroup(s *State, specs []*cluster.TaskSpec) *refusal 
 	err := invalidTogether(specs...)
 	if !isTaskID(specs[0].Group) {
 		err = fmt.Errorf("its group's name %q is not 1 to %d of a-z, 0-9, - and .", bounded(specs[0].Group, maxTaskID), maxTaskID)
+	}
+	if err == nil {
+		err = refusedVolumes(s, specs...)
 	}
 	if err != nil {
 		return &refusal{cluster.TaskError, cluster.ReasonGroupInvalid, err.Error()}

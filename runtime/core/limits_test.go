@@ -179,9 +179,9 @@ func TestAcceptOffers_boundsTasks(t *testing.T) {
 
 func TestView_reads(t *testing.T) {
 	s := small(t, "s1", "s2")
-	apply(t, s, core.PutService{Spec: s.View().Service("s2").Spec, Installation: &cluster.Installation{ID: "s2", Package: "nginx"}})
+	apply(t, s, core.PutService{Over: true, Spec: s.View().Service("s2").Spec, Installation: &cluster.Installation{ID: "s2", Package: "nginx"}})
 	v := s.View()
-	apply(t, s, core.PutService{Spec: v.Service("s1").Spec, Installation: &cluster.Installation{ID: "s1", Package: "spark"}})
+	apply(t, s, core.PutService{Over: true, Spec: v.Service("s1").Spec, Installation: &cluster.Installation{ID: "s1", Package: "spark"}})
 	var old, now []string
 	for in := range v.Installations() {
 		old = append(old, in.Package)
@@ -200,5 +200,25 @@ func TestView_reads(t *testing.T) {
 	}
 	if p := v.Pending("a9"); p != nil {
 		t.Errorf("orders for an agent that is not there: %v", p)
+	}
+}
+
+// TestHistory_keepsWhatWorked sees that changes which are given up, however
+// many, do not push the spec out that a service can go back to.
+func TestHistory_keepsWhatWorked(t *testing.T) {
+	s := small(t, "s1")
+	good := s.View().Service("s1").Generation
+	apply(t, s, core.SettleService{Service: "s1", Generation: good})
+	for i := range core.MaxHistory + 3 {
+		spec := s.View().Service("s1").Spec
+		spec.Version = fmt.Sprint(i)
+		apply(t, s, core.PutService{Spec: spec, Over: true})
+	}
+	if n := len(s.View().Service("s1").History); n != core.MaxHistory {
+		t.Errorf("%d specs of before are kept, want %d", n, core.MaxHistory)
+	}
+	apply(t, s, core.RollbackService{Service: "s1"})
+	if svc := s.View().Service("s1"); svc.Spec.Version != "" || svc.Plans["update"].Back != good {
+		t.Errorf("it went back to version %q of generation %d, want what worked, of %d", svc.Spec.Version, svc.Plans["update"].Back, good)
 	}
 }

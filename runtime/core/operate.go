@@ -70,10 +70,11 @@ type desk struct {
 	doomed []cluster.VolumeName // of the agent, and those that operations before destroy
 	free   cluster.Pool         // of the agent
 	left   cluster.Pool         // of the offers
+	keep   keeping              // of the agent
 }
 
-func newDesk(a *Agent, offered cluster.Pool) desk {
-	return desk{total: a.Info.Total, all: a.Reserved, doomed: slices.Clip(a.Doomed), free: a.FreePool(), left: offered}
+func (s *State) newDesk(a *Agent, offered cluster.Pool) desk {
+	return desk{total: a.Info.Total, all: a.Reserved, doomed: slices.Clip(a.Doomed), free: a.FreePool(), left: offered, keep: s.v.keeping(a.Info.ID)}
 }
 
 // operate does one operation on the desk, or leaves it as it is.
@@ -84,6 +85,9 @@ func (d *desk) operate(o cluster.Operation) error {
 	all, err := bind(d.total, d.all, o)
 	if err != nil {
 		return err
+	}
+	if short := (cluster.Pool{Reserved: all}).Missing(cluster.Pool{Reserved: d.keep.all}); short != nil {
+		return fmt.Errorf("it takes from the place of a service, or from what tasks hold (%s); release the place first", short[0])
 	}
 	left, err := d.left.Do(o)
 	if err != nil {
@@ -116,7 +120,7 @@ func (s *State) operateAgent(c OperateAgent) {
 		s.refuse(CodeInvalid, where, "%d operations, it must be 1 to %d", len(c.Operations), MaxOperations)
 		return
 	}
-	d := newDesk(old, old.unheld())
+	d := s.newDesk(old, old.unheld())
 	d.free = d.left
 	for i, o := range c.Operations {
 		if err := o.Validate(); err != nil {

@@ -16,7 +16,7 @@ func events(es []core.Event) string {
 		for _, f := range []struct{ name, value string }{
 			{"service", string(e.Service)}, {"run", string(e.Run)}, {"task", string(e.Task)}, {"agent", string(e.Agent)},
 			{"framework", string(e.Framework)}, {"state", e.State}, {"reason", string(e.Reason)}, {"code", string(e.Code)},
-			{"op", e.Operation}, {"by", e.Principal},
+			{"op", e.Operation}, {"instance", e.Instance}, {"plan", e.Plan}, {"step", e.Step}, {"by", e.Principal},
 		} {
 			if f.value != "" && !(f.name == "framework" && f.value == "services") {
 				fmt.Fprintf(&b, " %s=%s", f.name, f.value)
@@ -24,6 +24,9 @@ func events(es []core.Event) string {
 		}
 		if e.Ready {
 			b.WriteString(" ready")
+		}
+		if e.Leader {
+			b.WriteString(" leader")
 		}
 		if e.Message != "" {
 			fmt.Fprintf(&b, ": %s", e.Message)
@@ -109,6 +112,10 @@ func (e *env) show(what string) string {
 			}
 			fmt.Fprintf(&b, " %s %s\n", r.Reason, r.Message)
 		}
+	case "places":
+		showPlaces(&b, v)
+	case "plans":
+		showPlans(&b, v)
 	default:
 		e.t.Fatalf("no such table: %s", what)
 	}

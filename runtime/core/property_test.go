@@ -28,10 +28,12 @@ func (d drawer) oneIn(n int, name string) bool { return rapid.IntRange(1, n).Dra
 func (d drawer) command() core.Command {
 	agent := pick[cluster.AgentID](d, "agent", "a1", "a2", "a3")
 	framework := pick[cluster.FrameworkID](d, "framework", "services", "jobs", "other")
-	service := pick[cluster.ServiceID](d, "service", "s1", "s2")
+	service := pick[cluster.ServiceID](d, "service", "s1", "s2", "db")
 	run := pick[cluster.RunID](d, "run", "r1", "r2", "r3")
 	switch pick(d, "kind", "operator", "operator", "register", "silence", "framework", "leave", "accept", "accept", "accept",
-		"update", "update", "update", "update", "kill", "service", "unservice", "run") {
+		"update", "update", "update", "update", "kill", "service", "unservice", "run", "keeper", "keeper", "keeper", "keeper", "keeper", "keeper") {
+	case "keeper":
+		return d.keeper(agent)
 	case "operator":
 		return d.operator(agent)
 	case "register":
@@ -52,24 +54,7 @@ func (d drawer) command() core.Command {
 		}
 		return core.DisconnectFramework{Framework: framework}
 	case "accept":
-		c := core.AcceptOffers{Framework: framework, Role: pick[cluster.Role](d, "role", "*", "*", "eng", "eng/db", "ops"), Agent: agent,
-			Offered: cluster.Resources{CPU: 4000, Mem: 1024, Ports: ports("31000-31004")}}
-		if a := d.view.Agent(agent); a != nil && d.oneIn(2, "as it is") {
-			c.Offered, c.OfferedReserved = a.FreePool().Open, a.FreePool().Reserved
-		}
-		c.AllOrNone = d.oneIn(4, "all or none")
-		if d.oneIn(2, "operations") {
-			c.Operations = d.operations()
-		}
-		for range rapid.IntRange(0, 3).Draw(d.T, "tasks") {
-			t := d.spec(c.Framework, c.Role, service, run)
-			if d.oneIn(3, "reserved") {
-				d.reserved(&t, agent)
-			}
-			c.Tasks = append(c.Tasks, t)
-		}
-		d.group(c.Tasks)
-		return c
+		return d.accept(framework, agent, service, run)
 	case "update":
 		st := d.status(d.task())
 		st.Agent = agent
@@ -81,18 +66,42 @@ func (d drawer) command() core.Command {
 		return core.KillTask{Task: d.task(), Grace: cluster.Millis(rapid.IntRange(-1, 2).Draw(d.T, "grace")),
 			Reason: pick[cluster.Reason](d, "kill reason", "", "", cluster.ReasonPreempted, cluster.ReasonLimit)}
 	case "service":
-		return core.PutService{Spec: cluster.ServiceSpec{ID: service, Pods: []cluster.PodSpec{
+		if service == "db" {
+			return core.PutService{Spec: d.stateful(), Over: d.oneIn(2, "over")}
+		}
+		return core.PutService{Over: d.oneIn(2, "over"), Spec: cluster.ServiceSpec{ID: service, Pods: []cluster.PodSpec{
 			{Name: "p", Count: rapid.IntRange(0, 3).Draw(d.T, "count"), Tasks: []cluster.TaskTemplate{template("main", cluster.GoalOnce)}}}}}
 	case "unservice":
 		if svc := d.view.Service(service); svc != nil && svc.Removing {
 			return core.ForgetService{Service: service}
 		}
-		return core.RemoveService{Service: service}
+		return core.RemoveService{Service: service, KeepData: d.oneIn(2, "keep")}
 	}
 	if d.oneIn(2, "cancel") {
 		return core.CancelRun{Run: run}
 	}
 	return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish)}}
+}
+
+func (d drawer) accept(framework cluster.FrameworkID, agent cluster.AgentID, service cluster.ServiceID, run cluster.RunID) core.Command {
+	c := core.AcceptOffers{Framework: framework, Role: pick[cluster.Role](d, "role", "*", "*", "eng", "eng/db", "ops"), Agent: agent,
+		Offered: cluster.Resources{CPU: 4000, Mem: 1024, Ports: ports("31000-31004")}}
+	if a := d.view.Agent(agent); a != nil && d.oneIn(2, "as it is") {
+		c.Offered, c.OfferedReserved = a.FreePool().Open, a.FreePool().Reserved
+	}
+	c.AllOrNone = d.oneIn(4, "all or none")
+	if d.oneIn(2, "operations") {
+		c.Operations = d.operations()
+	}
+	for range rapid.IntRange(0, 3).Draw(d.T, "tasks") {
+		t := d.spec(c.Framework, c.Role, service, run)
+		if d.oneIn(3, "reserved") {
+			d.reserved(&t, agent)
+		}
+		c.Tasks = append(c.Tasks, t)
+	}
+	d.group(c.Tasks)
+	return c
 }
 
 // group puts tasks into groups and networks.
@@ -147,7 +156,7 @@ func (d drawer) operator(agent cluster.AgentID) core.Command {
 // stack is one of few, so that they meet.
 func (d drawer) stack() cluster.Stack {
 	eng := cluster.Reservation{Role: "eng"}
-	return pick(d, "stack", cluster.Stack{eng}, cluster.Stack{{Role: "eng", Static: true}}, cluster.Stack{eng, {Role: "eng/db"}},
+	return pick(d, "stack", cluster.Stack{eng}, cluster.Stack{{Role: "eng", Static: true}}, cluster.Stack{eng, {Role: "eng/db"}}, cluster.Stack{{Role: "eng/db"}},
 		cluster.Stack{{Role: "eng", Static: true}, {Role: "eng/db"}}, cluster.Stack{{Role: "eng", Labels: map[string]string{"a": "b"}}})
 }
 
@@ -257,59 +266,63 @@ func (d drawer) spec(f cluster.FrameworkID, role cluster.Role, service cluster.S
 // invariants hold, that ended tasks stay ended, that older views are unchanged,
 // and that replaying the log or restoring any snapshot gives the same state.
 func TestApply_properties(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		s := core.New()
-		var log [][]byte
-		var snapshot []byte
-		var kept *core.View
-		var keptHash string
-		at := cluster.Time(1)
-		first := beginning()
-		for i := range len(first) + rapid.IntRange(1, 100).Draw(r, "steps") {
-			var c core.Command
-			if i < len(first) {
-				c = first[i]
-			} else {
-				c = drawer{r, s.View()}.command()
-			}
-			at += cluster.Time(rapid.SampledFrom([]int{-5, 0, 1, 70_000}).Draw(r, "ms"))
-			log = append(log, core.Encode(at, c))
-			before := s.View()
-			_, c, err := core.Decode(log[len(log)-1])
-			if err != nil {
-				r.Fatal(err)
-			}
-			events, effects := s.Apply(at, c)
-			if err := core.Check(s); err != nil {
-				r.Fatalf("after %s: %v", c.Kind(), err)
-			}
-			checkStep(r, before, s.View(), events, effects)
-			checkGroups(r, before, s.View(), c)
-			if rapid.IntRange(0, 19).Draw(r, "keep") == 0 {
-				kept, keptHash, snapshot = s.View(), s.Hash(), s.Snapshot()
-			}
+	rapid.Check(t, func(r *rapid.T) { life(r, 1, drawer.command) })
+}
+
+// life is a random life of at least so many commands.
+func life(r *rapid.T, least int, draw func(drawer) core.Command) {
+	s := core.New()
+	var log [][]byte
+	var snapshot []byte
+	var kept *core.View
+	var keptHash string
+	at := cluster.Time(1)
+	first := beginning()
+	for i := range len(first) + rapid.IntRange(least, 100).Draw(r, "steps") {
+		var c core.Command
+		if i < len(first) {
+			c = first[i]
+		} else {
+			c = draw(drawer{r, s.View()})
 		}
-		if kept != nil && kept.Hash() != keptHash {
-			r.Fatal("a view changed after it was given")
+		at += cluster.Time(rapid.SampledFrom([]int{-5, 0, 1, 70_000}).Draw(r, "ms"))
+		log = append(log, core.Encode(at, c))
+		before := s.View()
+		_, c, err := core.Decode(log[len(log)-1])
+		if err != nil {
+			r.Fatal(err)
 		}
-		replayed := core.New()
-		if snapshot != nil {
-			var err error
-			if replayed, err = core.Restore(snapshot); err != nil {
-				r.Fatal(err)
-			}
+		events, effects := s.Apply(at, c)
+		if err := core.Check(s); err != nil {
+			r.Fatalf("after %s: %v", c.Kind(), err)
 		}
-		for _, entry := range log[replayed.Index():] {
-			at, c, err := core.Decode(entry)
-			if err != nil {
-				r.Fatal(err)
-			}
-			replayed.Apply(at, c)
+		checkStep(r, before, s.View(), events, effects)
+		checkGroups(r, before, s.View(), c)
+		checkKept(r, before, s.View(), c)
+		if rapid.IntRange(0, 19).Draw(r, "keep") == 0 {
+			kept, keptHash, snapshot = s.View(), s.Hash(), s.Snapshot()
 		}
-		if replayed.Hash() != s.Hash() {
-			r.Fatalf("replay gives another state:\n%s\n%s", s.Snapshot(), replayed.Snapshot())
+	}
+	if kept != nil && kept.Hash() != keptHash {
+		r.Fatal("a view changed after it was given")
+	}
+	replayed := core.New()
+	if snapshot != nil {
+		var err error
+		if replayed, err = core.Restore(snapshot); err != nil {
+			r.Fatal(err)
 		}
-	})
+	}
+	for _, entry := range log[replayed.Index():] {
+		at, c, err := core.Decode(entry)
+		if err != nil {
+			r.Fatal(err)
+		}
+		replayed.Apply(at, c)
+	}
+	if replayed.Hash() != s.Hash() {
+		r.Fatalf("replay gives another state:\n%s\n%s", s.Snapshot(), replayed.Snapshot())
+	}
 }
 
 // beginning is a cluster in which something can happen.
@@ -324,7 +337,8 @@ func beginning() []core.Command {
 	}
 	return append(out,
 		core.PutService{Spec: cluster.ServiceSpec{ID: "s1", Pods: []cluster.PodSpec{{Name: "p", Count: 3, Tasks: []cluster.TaskTemplate{template("main", cluster.GoalOnce)}}}}},
-		core.PutRun{Spec: cluster.RunSpec{ID: "r1", Service: "s1", Task: template("driver", cluster.GoalFinish)}})
+		core.PutRun{Spec: cluster.RunSpec{ID: "r1", Service: "s1", Task: template("driver", cluster.GoalFinish)}},
+		core.PutService{Spec: drawn(2, 20, true)})
 }
 
 // checkAgent verifies that nothing of an agent appears or vanishes but by its

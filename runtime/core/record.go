@@ -90,7 +90,26 @@ type Service struct {
 	Created      cluster.Time          `json:"created"`
 	Updated      cluster.Time          `json:"updated"`
 	Principal    string                `json:"principal,omitempty"` // who put Spec
+	// Places is, by InstanceKey, where its instances with volumes live. Those of
+	// instances that Spec has no more (scaled down, a pod taken out) stay until
+	// ReleasePlaces.
+	Places map[string]*cluster.Place `json:"places,omitempty"`
+	// History is the specs of before, the latest last, at most MaxHistory.
+	History []Revision `json:"history,omitempty"`
+	// Settled is the latest generation that was brought up completely; lower than
+	// Generation: a change is under way. 0: none ever was.
+	Settled int64 `json:"settled,omitempty"`
+	// Plans is, by name, how far the latest start of each plan is.
+	Plans map[string]*PlanRecord `json:"plans,omitempty"`
+	// NoReturn is the lowest generation that can come back; 0: any. NoReturnBy is
+	// the step that closed the way, "plan phase/step".
+	NoReturn   int64  `json:"no_return,omitempty"`
+	NoReturnBy string `json:"no_return_by,omitempty"`
+	KeepData   bool   `json:"keep_data,omitempty"` // with Removing: its places become Leftovers
 }
+
+// Changing reports whether a change of a service is under way.
+func (s *Service) Changing() bool { return s.Settled < s.Generation }
 
 // Instance is what is remembered of one instance of a pod over its launches;
 // View.Instance gives it. How long to wait before the next launch follows from
@@ -116,6 +135,9 @@ type Instance struct {
 	// Done is, by task name, the latest good ending of the tasks with a goal
 	// of ONCE or FINISH. It outlives the records of ended tasks.
 	Done map[string]Completion `json:"done,omitempty"`
+	// Replace says that a person, or recovery, wants another place for it: it is
+	// not launched on its place any more, which waits for ReleasePlaces.
+	Replace bool `json:"replace,omitempty"`
 }
 
 // Completion is a task that reached its goal.
@@ -189,6 +211,10 @@ const (
 	MaxTasksPerAccept = 1000
 	// MaxAgents is how many agents are known at most, gone ones too.
 	MaxAgents = 100_000
+	// MaxHistory is how many specs of before are kept of a service.
+	MaxHistory = 10
+	// MaxPlacesPerAccept bounds the places of one AcceptOffers.
+	MaxPlacesPerAccept = 100
 	// MaxInstances bounds the instances of one service, over all its pods.
 	MaxInstances = 10_000
 )

@@ -31,12 +31,25 @@ func (s *State) putRun(c PutRun) {
 			return
 		}
 	}
+	if ps := c.Spec.Plan; ps != nil {
+		if c.Spec.Service == "" {
+			s.refuse(CodeInvalid, where, "run %q is a step of a plan and of no service", id)
+			return
+		}
+		if code, why := s.refusedStep(s.v.Service(c.Spec.Service), ps); code != "" {
+			s.refuse(code, where, "run %q: %s", id, why)
+			return
+		}
+	}
 	r := &Run{Spec: c.Spec, State: RunPending, Index: s.v.index, Created: s.v.at, Principal: c.Principal}
 	if r.Spec.Role == "" {
 		r.Spec.Role = cluster.DefaultRole
 	}
 	s.v.runs.put(string(id), r)
 	s.emit(runEvent(EventRunPut, r))
+	if r.Spec.Plan != nil {
+		s.stepPut(r)
+	}
 }
 
 func (s *State) cancelRun(c CancelRun) {
@@ -115,6 +128,7 @@ func (s *State) finishRun(r *Run, st RunState) {
 	s.v.runs.put(string(r.Spec.ID), r)
 	s.v.endedRuns.put(endedKey(r.Ended, string(r.Spec.ID)), r)
 	s.emit(runEvent(EventRunEnded, r))
+	s.stepEnded(r)
 	for s.v.endedRuns.n > MaxEndedRuns {
 		s.dropRun(s.v.endedRuns.chunks[0].vals[0])
 	}

@@ -67,6 +67,9 @@ func (e *env) run(d *datadriven.TestData) string {
 		a.Offered, a.OfferedReserved = free.Open, free.Reserved
 		c = a
 	}
+	if a, ok := c.(core.AcceptOffers); ok {
+		c = e.placed(d, a)
+	}
 	return e.apply(c)
 }
 
@@ -138,15 +141,18 @@ func command(t *testing.T, d *datadriven.TestData) core.Command {
 	case "kill":
 		return core.KillTask{Task: task, Grace: cluster.Millis(number(d, "grace", 0)), Reason: cluster.Reason(text(d, "reason", ""))}
 	case "service":
-		return put(d, service)
+		return put(t, d, service)
 	case "remove-service":
-		return core.RemoveService{Service: service}
+		return core.RemoveService{Service: service, KeepData: d.HasArg("keep")}
 	case "forget":
 		return core.ForgetService{Service: service}
 	case "run":
-		return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish)}}
+		return core.PutRun{Spec: cluster.RunSpec{ID: run, Service: service, Task: template("driver", cluster.GoalFinish), Plan: planStep(d)}}
 	case "cancel":
 		return core.CancelRun{Run: run}
+	}
+	if c := keeper(t, d, service); c != nil {
+		return c
 	}
 	d.Fatalf(t, "no such command: %s", d.Cmd)
 	return nil
@@ -210,7 +216,7 @@ func accept(t *testing.T, d *datadriven.TestData, agent cluster.AgentID, framewo
 
 func update(d *datadriven.TestData, agent cluster.AgentID, task cluster.TaskID) core.Command {
 	st := cluster.TaskStatus{Task: task, Agent: agent, State: cluster.TaskState(text(d, "state", "")), UUID: text(d, "uuid", ""),
-		Reason: cluster.Reason(text(d, "reason", "")), Message: text(d, "message", ""), Ready: d.HasArg("ready"),
+		Reason: cluster.Reason(text(d, "reason", "")), Message: text(d, "message", ""), Ready: d.HasArg("ready"), Leader: d.HasArg("leader"),
 		Seq: number(d, "seq", 0), At: cluster.Time(number(d, "at", 0))}
 	if d.HasArg("exit") {
 		code := int(number(d, "exit", 0))
@@ -219,8 +225,11 @@ func update(d *datadriven.TestData, agent cluster.AgentID, task cluster.TaskID) 
 	return core.UpdateTask{Status: st}
 }
 
-func put(d *datadriven.TestData, service cluster.ServiceID) core.Command {
-	c := core.PutService{Spec: cluster.ServiceSpec{ID: service, Role: cluster.Role(text(d, "role", ""))}, Principal: "ann"}
+func put(t *testing.T, d *datadriven.TestData, service cluster.ServiceID) core.Command {
+	c := core.PutService{Spec: cluster.ServiceSpec{ID: service, Role: cluster.Role(text(d, "role", ""))}, Principal: "ann", Over: d.HasArg("over")}
+	for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		part(t, &c.Spec, strings.Fields(line))
+	}
 	for _, p := range list(d, "pods") { // pod:count
 		name, count, _ := strings.Cut(p, ":")
 		n, _ := strconv.Atoi(count)
@@ -276,6 +285,8 @@ func spec(t *testing.T, framework cluster.FrameworkID, role cluster.Role, line s
 		case "mount": // volume:path
 			id, at, _ := strings.Cut(v, ":")
 			s.Container.Volumes = append(s.Container.Volumes, cluster.VolumeMount{Volume: id, Path: at})
+		case "task":
+			s.Task = v
 		case "goal":
 			s.Goal = cluster.Goal(v)
 		case "image":

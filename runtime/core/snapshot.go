@@ -15,8 +15,9 @@ import (
 // SnapshotVersion is the version of the form that Snapshot writes. Restore
 // reads it and all before it: a snapshot is a short cut, the log before it is
 // gone. Version 2 came with quotas and weights; since version 3 the last report
-// of a task's history, which is its status, is not written twice.
-const SnapshotVersion = 3
+// of a task's history, which is its status, is not written twice. Version 4 came
+// with places, plans and what removed services left.
+const SnapshotVersion = 4
 
 // image is the form of a snapshot. What the indexes hold is not in it.
 type image struct {
@@ -31,6 +32,7 @@ type image struct {
 	Tasks      []*cluster.Task  `json:"tasks"`
 	Quotas     []*cluster.Quota `json:"quotas"`
 	Weights    []Weight         `json:"weights"`
+	Leftovers  []*Leftovers     `json:"leftovers"`
 }
 
 type instanceImage struct {
@@ -115,6 +117,7 @@ func (v *View) write(w io.Writer) {
 	})
 	list(text, put, "quotas", v.quotas.values())
 	list(text, put, "weights", v.weights.values())
+	list(text, put, "leftovers", v.leftovers.values())
 	text("}\n")
 }
 
@@ -129,6 +132,26 @@ func list[V any](text func(string), put func(any), name string, values iter.Seq[
 		put(x)
 	}
 	text("]")
+}
+
+// restoreServices takes up services and leftovers. Before version 4 nothing was
+// known of changes: each service is in its first one until it is settled.
+func (s *State) restoreServices(im *image) {
+	for _, svc := range im.Services {
+		if im.Version < 4 {
+			svc.Plans = map[string]*PlanRecord{cluster.PlanDeploy: {Started: svc.Generation, At: svc.Updated, Generation: svc.Generation}}
+		}
+		s.v.services.put(string(svc.Spec.ID), svc)
+		for _, k := range sortedKeys(svc.Places) {
+			s.indexPlace(svc.Spec.ID, k, svc.Places[k])
+		}
+	}
+	for _, l := range im.Leftovers {
+		s.v.leftovers.put(string(l.Service), l)
+		for _, k := range sortedKeys(l.Places) {
+			s.indexPlace(l.Service, k, l.Places[k])
+		}
+	}
 }
 
 // Restore makes a State of what Snapshot gave, and checks it.
@@ -157,9 +180,7 @@ func Restore(data []byte) (*State, error) {
 	for _, f := range im.Frameworks {
 		s.v.frameworks.put(string(f.Info.ID), f)
 	}
-	for _, svc := range im.Services {
-		s.v.services.put(string(svc.Spec.ID), svc)
-	}
+	s.restoreServices(&im)
 	for _, in := range im.Instances {
 		s.v.instances.put(in.Key, in.Instance)
 	}

@@ -95,6 +95,7 @@ func (s *State) setStatus(old *cluster.Task, st cluster.TaskStatus) *cluster.Tas
 	st.Message = bounded(st.Message, MaxMessage)
 	st.Reason = cluster.Reason(bounded(string(st.Reason), maxName))
 	st.Ready = st.Ready && st.State == cluster.TaskRunning
+	st.Leader = st.Leader && st.State == cluster.TaskRunning
 	t := *old
 	t.Status = st
 	from := max(0, len(old.History)+1-cluster.MaxTaskHistory)
@@ -245,5 +246,5 @@ func (s *State) trimEnded(service cluster.ServiceID) {
 func taskEvent(kind EventKind, t *cluster.Task) Event {
 	return Event{Kind: kind, Service: t.Spec.Service, Run: t.Spec.Run, Task: t.Spec.ID, Agent: t.Agent,
 		Framework: t.Spec.Framework, State: string(t.Status.State), Reason: t.Status.Reason,
-		Message: t.Status.Message, Ready: t.Status.Ready}
+		Message: t.Status.Message, Ready: t.Status.Ready, Leader: t.Status.Leader}
 }

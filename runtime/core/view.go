@@ -26,6 +26,8 @@ type View struct {
 	usage      table[*Usage]         // by role and framework
 	quotas     table[*cluster.Quota] // by role
 	weights    table[Weight]         // by role
+	leftovers  table[*Leftovers]     // by service
+	placed     table[PlaceOf]        // places, of leftovers too, by agent, service and instance key
 	total      Usage                 // of all agents that are not gone: the cluster's size
 }
 
@@ -75,6 +77,12 @@ func (v *View) Service(id cluster.ServiceID) *Service { return at(&v.services, s
 
 // Services yields the services in order of their ids.
 func (v *View) Services() iter.Seq[*Service] { return v.services.values() }
+
+// Leftover gives what a removed service left, nil when there is nothing.
+func (v *View) Leftover(id cluster.ServiceID) *Leftovers { return at(&v.leftovers, string(id)) }
+
+// Leftovers yields what removed services left, in order of their ids.
+func (v *View) Leftovers() iter.Seq[*Leftovers] { return v.leftovers.values() }
 
 // Installations yields what is installed, in order of the service ids.
 func (v *View) Installations() iter.Seq[*cluster.Installation] {
@@ -165,7 +173,7 @@ func (v *View) freeze() *View {
 		byAgent: v.byAgent.freeze(), byService: v.byService.freeze(), byGroup: v.byGroup.freeze(), ended: v.ended.freeze(), endedOf: v.endedOf.freeze(),
 		services: v.services.freeze(), instances: v.instances.freeze(),
 		runs: v.runs.freeze(), endedRuns: v.endedRuns.freeze(), usage: v.usage.freeze(),
-		quotas: v.quotas.freeze(), weights: v.weights.freeze(),
+		quotas: v.quotas.freeze(), weights: v.weights.freeze(), leftovers: v.leftovers.freeze(), placed: v.placed.freeze(),
 	}
 }
 

@@ -205,7 +205,7 @@ func TestHopelessRun_isCanceled(t *testing.T) {
 	pods[0].Tasks = append([]cluster.TaskTemplate(nil), pods[0].Tasks...)
 	pods[0].Tasks[0].Ports = nil
 	spec.Pods = pods
-	w.apply(core.PutService{Spec: spec})
+	w.apply(core.PutService{Spec: spec, Over: true})
 	w.step(service.Framework, service.Step)
 	w.step(job.Framework, job.Step)
 	if s := w.state.View().Run("pi-1").State; s != core.RunCanceled {
@@ -228,5 +228,49 @@ func TestRun_usesReservations(t *testing.T) {
 	}
 	if got := accept.Tasks[0]; !got.Reserved.Equal(kept) || got.Pool().Open.CPU != 200 {
 		t.Errorf("it takes %+v of reservations and %s besides", got.Reserved, got.Pool().Open)
+	}
+}
+
+// TestRun_ofAGateKnowsItsInstance: ${self.index} of the gate after an instance
+// is the index of that instance; of any other run it is 0.
+func TestRun_ofAGateKnowsItsInstance(t *testing.T) {
+	w := newWorld(t)
+	check := cluster.RunTemplate{Name: "check", Task: cluster.TaskTemplate{Name: "do", Goal: cluster.GoalFinish, Container: cluster.Container{Image: "i@sha256:0", Command: []string{"${self.index}"}}, Resources: cluster.Resources{CPU: 100}}}
+	spec := w.state.View().Service("spark").Spec
+	spec.ID = "planned"
+	spec.Pods[0].Count, spec.Pods[0].Tasks[0].Resources.CPU = 2, 100
+	spec.Runs = []cluster.RunTemplate{check}
+	spec.Deploy = []cluster.Phase{{Name: "up", Pod: "master", Gate: "check", Steps: []cluster.Step{{Name: "step-7", Run: "check"}}}}
+	w.apply(core.PutService{Spec: spec})
+	started := w.state.View().Service("planned").Plans[cluster.PlanDeploy].Started
+	for id, key := range map[cluster.RunID]string{"g": cluster.StepKey("up", "master-1"), "s": cluster.StepKey("up", "step-7")} {
+		w.apply(core.PutRun{Spec: cluster.RunSpec{ID: id, Service: "planned", Name: "n", Task: check.Task, Plan: &cluster.PlanStep{Plan: cluster.PlanDeploy, Key: key, Started: started}}})
+	}
+	w.step(job.Framework, job.Step)
+	for id, want := range map[cluster.RunID]string{"g": "1", "s": "0"} {
+		task := w.state.View().Task(w.state.View().Run(id).Task)
+		if task == nil || task.Spec.Container.Command[0] != want {
+			t.Errorf("run %s is %+v, want index %s", id, w.state.View().Run(id), want)
+		}
+	}
+}
+
+// TestRun_isGivenAnotherServicesEndpoint waits for a service that is not there.
+func TestRun_isGivenAnotherServicesEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.put("pi-1", "${services.zk.endpoints.client}")
+	w.step(job.Framework, job.Step)
+	if s, _ := job.StatusOf(w.now, w.state.View(), "pi-1"); s.Why == nil || s.Why.Reason != service.WhyReference {
+		t.Fatalf("it waits for %+v", s.Why)
+	}
+	zk := w.state.View().Service("spark").Spec
+	zk.ID = "zk"
+	zk.Pods[0].Tasks[0].Ports = []cluster.PortSpec{{Name: "client", Port: 31001}}
+	zk.Endpoints = []cluster.Endpoint{{Name: "client", Pod: "master", Task: "m", Port: "client"}}
+	w.apply(core.PutService{Spec: zk})
+	w.step(job.Framework, job.Step)
+	task := w.state.View().Task(w.state.View().Run("pi-1").Task)
+	if task == nil || task.Spec.Container.Command[0] != "master-0-m.zk.universe:31001" {
+		t.Errorf("the task is %+v", task)
 	}
 }

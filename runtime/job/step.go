@@ -1,6 +1,9 @@
 package job
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/service"
@@ -49,15 +52,15 @@ type pending struct {
 	view    *core.View
 	run     *core.Run
 	tasks   []cluster.TaskTemplate // the one task
-	place   sched.Lookup
+	others  sched.Lookup
 	missing []cluster.Ref // references to pod instances that have no place
 }
 
 func newPending(view *core.View, run *core.Run) *pending {
 	p := &pending{view: view, run: run, tasks: []cluster.TaskTemplate{run.Spec.Task}}
 	if refs := sched.OpenRefs(p.tasks, "", -1); len(refs) > 0 {
-		p.place = service.Places(view, run.Spec.Service)
-		_, p.missing = sched.Resolve(refs, p.place)
+		p.others = service.Places(view, run.Spec.Service)
+		_, p.missing = sched.Resolve(refs, p.others)
 	}
 	return p
 }
@@ -108,6 +111,23 @@ func (p *pending) launch(rooms []*sched.Room) outcome {
 	return launched
 }
 
+// index is what ${self.index} is in a run: of the gate after an instance, that
+// of the instance, else 0.
+func (p *pending) index() int {
+	svc := p.view.Service(p.run.Spec.Service)
+	if p.run.Spec.Plan == nil || svc == nil {
+		return 0
+	}
+	phases, _ := svc.Spec.Phases(p.run.Spec.Plan.Plan)
+	for _, ph := range phases {
+		num, gate := strings.CutPrefix(p.run.Spec.Plan.Key, cluster.StepKey(ph.Name, ph.Pod+"-"))
+		if n, err := strconv.Atoi(num); gate && err == nil && ph.Gate != "" {
+			return n
+		}
+	}
+	return 0
+}
+
 // spec settles the run's task in a room where it fits.
 func (p *pending) spec(room *sched.Room) (cluster.TaskSpec, bool) {
 	run, t := &p.run.Spec, &p.tasks[0]
@@ -120,9 +140,9 @@ func (p *pending) spec(room *sched.Room) (cluster.TaskSpec, bool) {
 	if !ok {
 		return cluster.TaskSpec{}, false
 	}
-	self := sched.Self{Task: sched.TaskID(owner, group, t.Name, suffix), Index: 0,
+	self := sched.Self{Task: sched.TaskID(owner, group, t.Name, suffix), Index: p.index(),
 		Host: room.Agent.Host, Hostname: room.Agent.Hostname, Ports: claims[0].Ports}
-	container, err := sched.Expand(t.Container, self, p.place)
+	container, err := sched.Expand(t.Container, self, p.others)
 	if err != nil || len(self.Task) > sched.MaxTaskID {
 		return cluster.TaskSpec{}, false
 	}

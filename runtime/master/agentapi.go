@@ -11,11 +11,12 @@ import (
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/discovery"
 	"github.com/universe-dcos/universe/runtime/master/pki"
 )
 
 // Handler serves agents: the three paths of cluster.PathSession and its like,
-// and the two by which they get certificates (pki.PathJoin, pki.PathRenew).
+// the cluster's names (discovery.PathNames), and the two by which they get certificates (pki.PathJoin, pki.PathRenew).
 // Its server asks for client certificates (pki.MasterServer) and sets no write
 // time-out, since a session lasts; the handler bounds each write itself.
 func (m *Master) Handler() http.Handler {
@@ -23,6 +24,7 @@ func (m *Master) Handler() http.Handler {
 	mux.HandleFunc("POST "+cluster.PathSession, m.serveSession)
 	mux.HandleFunc("POST "+cluster.PathUpdates, m.serveUpdates)
 	mux.HandleFunc("POST "+cluster.PathHeartbeat, m.serveHeartbeat)
+	mux.HandleFunc("GET "+discovery.PathNames, m.serveNames)
 	mux.HandleFunc("POST "+pki.PathJoin, m.serveJoin)
 	mux.HandleFunc("POST "+pki.PathRenew, m.serveRenew)
 	return mux

@@ -19,6 +19,7 @@ import (
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/client"
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/discovery"
 	"github.com/universe-dcos/universe/runtime/master/pki"
 )
 
@@ -104,6 +105,12 @@ func TestAgentIdentity(t *testing.T) {
 	nobody.Transport.(*http.Transport).TLSClientConfig.Certificates = nil
 	if status, err := post(nobody, cluster.PathSession, hello); err != nil || status != http.StatusUnauthorized {
 		t.Errorf("without a certificate: %d, %v", status, err)
+	}
+	if resp, err := nobody.Get(s.server.URL + discovery.PathNames); err != nil || resp.StatusCode != http.StatusUnauthorized || resp.Body.Close() != nil {
+		t.Errorf("names without a certificate: %v, %v", resp, err)
+	}
+	if resp, err := s.as(t, "a1").Get(s.server.URL + discovery.PathNames); err != nil || resp.StatusCode != http.StatusOK || resp.Body.Close() != nil {
+		t.Errorf("names for an agent: %v, %v", resp, err)
 	}
 	if s.rig.master.View().Agent("a1") != nil {
 		t.Fatal("a1 is registered though it never spoke")

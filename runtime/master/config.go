@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/discovery"
 	"github.com/universe-dcos/universe/runtime/store"
 )
 
@@ -59,6 +60,8 @@ type Config struct {
 	AgentTLS func(cluster.AgentID) *tls.Config
 	// Join lets machines join with tokens; nil: none can.
 	Join *JoinConfig
+	// Names is what the cluster's names are made of beside its state.
+	Names discovery.Config
 	// TrustHello believes an agent's word about who it is, on connections
 	// without a certificate. For tests and benchmarks on one machine only.
 	TrustHello bool

@@ -28,6 +28,10 @@
 // order of shares among equals, sessions, and the tokens to join with. Tokens are
 // secrets and live an hour or so: after a restart others are made.
 //
+// The cluster's names (Zone) are made beside the loop after each change of the
+// state, and served to agents. Each service with volumes has a role of its own,
+// which no framework, service or run of others can have.
+//
 // Logs and sessions in containers (Exec) pass through the master from the agent
 // to who asked, and are not kept. A session ends when either side or the master
 // goes; there are at most MaxExecs.

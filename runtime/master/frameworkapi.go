@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/universe-dcos/universe/internal/problem"
@@ -44,6 +45,30 @@ func (t inProcess) Open(ctx context.Context, sub framework.Subscribe) (framework
 	return &stream{session: s, m: t.m}, nil
 }
 
+// keptRoles refuses roles that places of services are reserved for: whoever has
+// one of them, or one below, is offered what is reserved, with its volumes.
+func keptRoles(view *core.View, roles []cluster.Role) error {
+	kept := map[cluster.Role]cluster.ServiceID{}
+	for s := range view.Services() {
+		kept[cluster.PlaceRole(&s.Spec)] = s.Spec.ID
+	}
+	for l := range view.Leftovers() {
+		kept[l.Role] = l.Service
+	}
+	all := cluster.PlaceRole(&cluster.ServiceSpec{}) // "services/", and an id
+	for _, role := range roles {
+		if strings.HasPrefix(string(role), string(all)) {
+			return problem.New(problem.Forbidden, "role %.64q: what is below %q is for the volumes of services", role, all)
+		}
+		for part := string(role); part != ""; part = part[:max(0, strings.LastIndexByte(part, '/'))] {
+			if id, is := kept[cluster.Role(part)]; is {
+				return problem.New(problem.Forbidden, "role %.64q is for the volumes of service %q", role, id)
+			}
+		}
+	}
+	return nil
+}
+
 // identify completes what a framework says of itself, and mints its id.
 func (t inProcess) identify(f cluster.Framework) (cluster.Framework, error) {
 	f.Principal = t.principal
@@ -51,6 +76,9 @@ func (t inProcess) identify(f cluster.Framework) (cluster.Framework, error) {
 		f.Roles = []cluster.Role{cluster.DefaultRole}
 	}
 	view := t.m.View()
+	if err := keptRoles(view, f.Roles); err != nil {
+		return f, err
+	}
 	if f.ID != "" {
 		if view.Framework(f.ID) == nil || isBuiltin(f.ID) {
 			return f, problem.New(problem.NotFound, "there is no framework %.64q: it was removed, or never was", f.ID).

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/alloc"
@@ -82,26 +83,6 @@ func (l *loop) schedule() []request {
 	return own
 }
 
-// subscribe subscribes a framework, when it is not, under all roles that it wants.
-func (f *resident) subscribe(view *core.View, wanted []cluster.Role) []request {
-	info := cluster.Framework{ID: f.id, Name: f.name, Principal: "master", Roles: []cluster.Role{cluster.DefaultRole}}
-	known := view.Framework(f.id)
-	if known != nil {
-		info.Roles = slices.Clone(known.Info.Roles)
-	}
-	missing := known == nil || !known.Connected
-	for _, r := range wanted {
-		if !slices.Contains(info.Roles, r) {
-			info.Roles, missing = append(info.Roles, r), true
-		}
-	}
-	if !missing {
-		return nil
-	}
-	slices.Sort(info.Roles)
-	return []request{{cmd: core.PutFramework{Framework: info, Principal: "master"}, own: true}}
-}
-
 // express tells the allocator under which roles a framework wants offers.
 func (b *builtin) express(f *resident, view *core.View, r sched.Result) {
 	known := view.Framework(f.id)
@@ -111,7 +92,7 @@ func (b *builtin) express(f *resident, view *core.View, r sched.Result) {
 	fresh := r.Demand != f.demand
 	f.demand = r.Demand
 	for _, role := range known.Info.Roles {
-		switch wanted := slices.Contains(r.Wanted, role); {
+		switch _, wanted := slices.BinarySearch(r.Wanted, role); {
 		case !wanted:
 			b.alloc.Suppress(f.id, role)
 		case fresh || b.alloc.Suppressed(f.id, role):
@@ -155,15 +136,40 @@ func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []requ
 			own = append(own, l.accept(f.id, c, by)...)
 		case sched.Decline:
 			l.decline(f.id, c.Offer, c.RefuseFor, t)
-		case sched.Kill:
-			own = append(own, request{cmd: core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}, own: true})
-		case sched.Forget:
-			own = append(own, request{cmd: core.ForgetService{Service: c.Service, Principal: by}, own: true})
-		case sched.Cancel:
-			own = append(own, request{cmd: core.CancelRun{Run: c.Run, Principal: by}, own: true})
+		default:
+			cmd := command(c, by)
+			if cmd == nil {
+				l.m.log.Error("unknown call of a framework", "framework", f.id, "call", fmt.Sprintf("%T", c))
+				continue
+			}
+			own = append(own, request{cmd: cmd, own: true})
 		}
 	}
 	return own
+}
+
+// command is what a call that is about no offer asks of the state; nil when
+// there is no such call.
+func command(call sched.Call, by string) core.Command {
+	switch c := call.(type) {
+	case sched.Kill:
+		return core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}
+	case sched.Forget:
+		return core.ForgetService{Service: c.Service, Principal: by}
+	case sched.Cancel:
+		return core.CancelRun{Run: c.Run, Principal: by}
+	case sched.Release:
+		return core.ReleasePlaces{Service: c.Service, Instances: c.Instances, Principal: by}
+	case sched.Replace:
+		return core.RestartInstance{Service: c.Service, Pod: c.Pod, Index: c.Index, Replace: true, Principal: by}
+	case sched.Settle:
+		return core.SettleService{Service: c.Service, Generation: c.Generation, Principal: by}
+	case sched.Run:
+		return core.PutRun{Spec: c.Spec, Principal: by}
+	case sched.Rollback:
+		return core.RollbackService{Service: c.Service, Generation: c.Generation, Expect: &c.Expect, Principal: by}
+	}
+	return nil
 }
 
 func (l *loop) accept(id cluster.FrameworkID, c sched.Accept, by string) []request {
@@ -172,7 +178,8 @@ func (l *loop) accept(id cluster.FrameworkID, c sched.Accept, by string) []reque
 		l.m.log.Warn("offers not accepted", "framework", id, "err", err)
 		return nil
 	}
-	cmd := core.AcceptOffers{Framework: id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks, Principal: by}
+	cmd := core.AcceptOffers{Framework: id, Role: offers[0].Role, Agent: offers[0].Agent.ID, Tasks: c.Tasks,
+		Operations: c.Operations, Places: c.Places, AllOrNone: len(c.Places) > 0, Principal: by}
 	pool := poolOf(offers)
 	cmd.Offered, cmd.OfferedReserved = pool.Open, pool.Reserved
 	return []request{{cmd: cmd, own: true}}

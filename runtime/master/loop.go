@@ -156,6 +156,7 @@ func (l *loop) apply(ctx context.Context, at cluster.Time, batch []request, entr
 	}
 	view := l.state.View()
 	l.m.view.Store(view)
+	l.m.names.move()
 	for i := range batch {
 		l.perform(batch[i].session, outcomes[i], effects[i])
 	}

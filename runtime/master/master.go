@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/universe-dcos/universe/internal/problem"
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/discovery"
 	"github.com/universe-dcos/universe/runtime/service"
 )
 
@@ -24,6 +26,7 @@ type Master struct {
 	joins    *joins
 	execs    *execs
 	clock    *clock
+	names    *names
 	done     chan struct{} // closed when Run has returned
 	running  atomic.Bool
 
@@ -60,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 	}
 	done := make(chan struct{})
 	m := &Master{cfg: cfg, log: cfg.Logger, inbox: make(chan request, MaxInbox), ring: newRing(done),
-		sessions: newSessions(), joins: newJoins(), execs: newExecs(), done: done}
+		sessions: newSessions(), joins: newJoins(), execs: newExecs(), names: newNames(cfg.Names), done: done}
 	state, err := m.replay(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("master: %w", err)
@@ -68,6 +71,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 	m.clock = newClock(state.View().Time())
 	m.loop = newLoop(m, state)
 	m.view.Store(state.View())
+	m.names.board.Set(m.names.builder.Build(m.View()))
 	return m, nil
 }
 
@@ -120,6 +124,11 @@ func (m *Master) Run(ctx context.Context) error {
 	defer close(m.done)
 	defer m.sessions.stop()
 	defer m.execs.stop()
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { _ = discovery.Keep(ctx, &m.names.board, m.names.builder, m.View, m.names.next) }) // ends with ctx only
+	defer beside.Wait()
+	defer stop()
 	if err := m.loop.run(ctx); err != nil {
 		m.log.Error("master stopped", "err", err)
 		return fmt.Errorf("master: %w", err)
@@ -133,15 +142,23 @@ func (m *Master) Run(ctx context.Context) error {
 func (m *Master) Submit(ctx context.Context, cmd core.Command) (index int64, events []core.Event, err error) {
 	switch c := cmd.(type) {
 	case core.PutService:
-		err = service.Validate(c.Spec)
+		err = check(m.View(), c.Spec.Role, service.Validate(c.Spec))
 	case core.PutRun:
-		err = service.ValidateRun(m.View(), c.Spec)
+		err = check(m.View(), c.Spec.Role, service.ValidateRun(m.View(), c.Spec))
 	}
 	if err != nil {
-		return 0, nil, invalid(err)
+		return 0, nil, err
 	}
 	o := m.submit(ctx, request{cmd: cmd})
 	return o.index, o.events, o.err
+}
+
+// check gives what speaks against a spec: that it is invalid, or its role.
+func check(view *core.View, role cluster.Role, err error) error {
+	if err != nil {
+		return invalid(err)
+	}
+	return keptRoles(view, []cluster.Role{role})
 }
 
 // invalid makes a problem of what Validate says.

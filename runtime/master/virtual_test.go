@@ -46,9 +46,13 @@ func newBubble(t *testing.T, log *mem.Log) *bubble {
 // join opens a session for an agent that runs what it is told to.
 func (b *bubble) join(id cluster.AgentID, tasks ...cluster.TaskReport) *session {
 	b.t.Helper()
-	s := newSession(id)
-	info := cluster.Agent{ID: id, Hostname: string(id), Host: "h-" + string(id), Total: cluster.Resources{
-		CPU: 1000, Mem: 1 << 30, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31009})}}
+	return b.joinAs(cluster.Agent{ID: id, Hostname: string(id), Host: "h-" + string(id), Total: cluster.Resources{
+		CPU: 1000, Mem: 1 << 30, Ports: cluster.NewPorts(cluster.PortRange{Lo: 31000, Hi: 31009})}}, tasks...)
+}
+
+func (b *bubble) joinAs(info cluster.Agent, tasks ...cluster.TaskReport) *session {
+	b.t.Helper()
+	s := newSession(info.ID)
 	if err := b.master.open(b.ctx, core.RegisterAgent{Agent: info, Boot: "b", Tasks: tasks}, s); err != nil {
 		b.t.Fatal(err)
 	}

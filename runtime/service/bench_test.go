@@ -49,7 +49,7 @@ func benchSpread(b *testing.B, batch, agents int) {
 	}
 	spec := benchSpec("web", batch)
 	spec.Pods[0].Placement = []cluster.Constraint{{Attribute: "rack", Operator: cluster.OpGroupBy}}
-	state.Apply(0, core.PutService{Spec: spec})
+	state.Apply(0, core.PutService{Spec: spec, Over: true})
 	v := state.View()
 	var r sched.Result
 	for b.Loop() {
@@ -85,11 +85,12 @@ func BenchmarkStep_preempt(b *testing.B) {
 	for svc := range state.View().Services() {
 		spec := svc.Spec
 		spec.Preemptible = true
-		state.Apply(0, core.PutService{Spec: spec})
+		state.Apply(0, core.PutService{Spec: spec, Over: true})
 	}
+	settleAll(state)
 	prod := benchSpec("prod", 100)
 	prod.Priority, prod.Pods[0].Tasks[0].Resources.CPU = 1, 15_100 // an agent has 15,000 left
-	state.Apply(0, core.PutService{Spec: prod})
+	state.Apply(0, core.PutService{Spec: prod, Over: true})
 	v := state.View()
 	for b.Loop() {
 		if r := service.Step(0, v, nil); len(r.Calls) != 100 {
@@ -142,7 +143,15 @@ func busyCluster(b *testing.B) (*core.State, []*cluster.Task) {
 	if len(tasks) != 10_000 {
 		b.Fatalf("%d tasks", len(tasks))
 	}
+	settleAll(state)
 	return state, tasks
+}
+
+// settleAll says of all services that they are brought up, as the framework does.
+func settleAll(state *core.State) {
+	for svc := range state.View().Services() {
+		state.Apply(0, core.SettleService{Service: svc.Spec.ID, Generation: svc.Generation})
+	}
 }
 
 func report(state *core.State, t *cluster.Task, seq int64) {

@@ -29,6 +29,10 @@ func (in *instance) complete() bool {
 // observe sets the state of an instance from its tasks.
 func (m *model) observe(in *instance) {
 	in.proven = in.ready != 0
+	if in.replace {
+		m.leave(in)
+		return
+	}
 	for i := range in.pod.spec.Tasks {
 		if in.pod.spec.Tasks[i].Goal == cluster.GoalRunning && in.ready&(1<<i) == 0 {
 			in.proven = false
@@ -44,15 +48,15 @@ func (m *model) observe(in *instance) {
 		}
 		return
 	}
+	if in.live[0].Status.State == cluster.TaskUnreachable {
+		in.state = StateUnreachable // one agent: all of them are, also when they are to end
+		return
+	}
 	for _, t := range in.live {
 		if t.Killing || t.Status.State == cluster.TaskKilling {
 			in.state = StateKilling
 			return
 		}
-	}
-	if in.live[0].Status.State == cluster.TaskUnreachable {
-		in.state = StateUnreachable // one agent: all of them are
-		return
 	}
 	in.outdated = m.isOutdated(in)
 	in.state = StateReady
@@ -127,8 +131,11 @@ func (m *model) taskState(in *instance, tmpl *cluster.TaskTemplate) State {
 		}
 		return StateRunning
 	}
-	if in.outdated {
+	switch {
+	case in.outdated:
 		return StateReady // another spec has other tasks: it is replaced in its turn
+	case in.pod.stage(tmpl.Name) > in.pod.stage(in.live[0].Spec.Task):
+		return StateRunning // it comes when those before it have ended
 	}
 	if tmpl.Goal == cluster.GoalRunning {
 		return StateKilling
@@ -170,7 +177,7 @@ func (m *model) isOutdated(in *instance) bool {
 	if refs == "" {
 		return false
 	}
-	values, missing := sched.Resolve(in.pod.openRefs(in.index), m.place)
+	values, missing := sched.Resolve(in.pod.openRefs(in.index), m.lookup())
 	if len(missing) > 0 {
 		return false
 	}
@@ -178,52 +185,17 @@ func (m *model) isOutdated(in *instance) bool {
 	return refs != now
 }
 
-// phase is a step of the deployment with its pod.
-type phase struct {
-	spec     cluster.Phase
-	pod      *pod
-	complete bool
-	open     bool // all phases before are complete
-}
-
-// order makes the phases: those of the spec, then one for each pod that is in none.
-func (m *model) order() {
-	named := map[string]bool{}
-	for _, ph := range m.svc.Spec.Deploy {
-		if p := m.byName[ph.Pod]; p != nil {
-			if ph.Strategy == "" {
-				ph.Strategy = cluster.Parallel
-			}
-			m.phases = append(m.phases, &phase{spec: ph, pod: p})
-			named[ph.Pod] = true
-		}
-	}
-	for _, p := range m.pods {
-		if !named[p.spec.Name] {
-			m.phases = append(m.phases, &phase{pod: p,
-				spec: cluster.Phase{Name: p.spec.Name, Pod: p.spec.Name, Strategy: cluster.Parallel}})
-		}
-	}
-	open := true
-	for _, ph := range m.phases {
-		ph.open, ph.complete = open, true
-		for _, in := range ph.pod.instances {
-			ph.complete = ph.complete && in.complete()
-		}
-		open = open && ph.complete
-	}
-}
-
 // decide sets the action of every instance.
 func (m *model) decide() {
 	var before *phase // the first that is not complete
 	for _, ph := range m.phases {
-		turn := -1
-		if ph.spec.Strategy == cluster.Serial {
-			turn = serialTurn(ph.pod)
-		}
-		for _, in := range ph.pod.instances {
-			m.decideInstance(in, ph, before, turn)
+		if ph.pod != nil {
+			if m.oneByOne(ph) || ph.canary() {
+				m.takeTurns(ph)
+			}
+			for _, in := range ph.pod.instances {
+				m.decideInstance(in, ph, before)
+			}
 		}
 		if before == nil && !ph.complete {
 			before = ph
@@ -231,63 +203,77 @@ func (m *model) decide() {
 	}
 }
 
-// serialTurn is the index of the one instance of a serial phase that may be
-// launched or replaced: the first that is down or not ready, else the first
-// that is outdated, so that no good instance is ended while another is down.
-func serialTurn(p *pod) int {
-	outdated := -1
-	for _, in := range p.instances {
-		switch {
-		case in.complete():
-		case !in.outdated:
-			return in.index
-		case outdated < 0:
-			outdated = in.index
-		}
-	}
-	return outdated
-}
-
-func (m *model) decideInstance(in *instance, ph, before *phase, turn int) {
+func (m *model) decideInstance(in *instance, ph, before *phase) {
 	if in.action != actNone || in.why != nil {
 		return // a pod in two phases is decided in its first
 	}
+	placed := len(in.pod.spec.Volumes) > 0
 	switch {
 	case in.state == StateKilling:
 		in.action = actKill // those of the group that do not know yet
 		return
 	case in.outdated:
-		if ph.open && (turn < 0 || turn == in.index) && in.pod.spares(in) {
+		switch why := m.stays(in, ph, before); {
+		case why == nil:
 			in.end()
+		case why.Reason == WhyHome || why.Reason == WhyLost:
+			in.why = why
 		}
 		return
 	case in.state != StateWaiting && in.state != StateUnreachable:
 		return
 	}
+	if placed && m.decidePlaced(in) {
+		return
+	}
+	if !in.proven && !m.isSettled() {
+		if in.why = m.blocked(in, ph, before); in.why != nil {
+			if in.from = m.before(in); in.from == nil {
+				return
+			}
+			in.why = nil // it runs on as it was until its turn comes
+		}
+	}
 	switch until := heldUntil(in.record()); {
-	case !in.proven && !ph.open:
-		in.why = &Why{Reason: WhyPhase, Phase: before.spec.Name}
-	case !in.proven && turn >= 0 && turn != in.index:
-		in.why = &Why{Reason: WhyTurn, Instance: core.InstanceKey(in.pod.spec.Name, turn)}
 	case m.now < until:
 		in.until = until
-		in.why = &Why{Reason: WhyBackoff, Until: until}
+		in.why = &Why{Reason: WhyBackoff, Until: until, Failures: in.record().Failures, Message: in.lastWords()}
 		if in.state == StateWaiting {
 			in.state = StateBackoff
 		}
 	default:
-		if _, missing := sched.Resolve(in.pod.openRefs(in.index), m.place); len(missing) > 0 {
-			in.why = &Why{Reason: WhyReference, References: texts(missing)}
+		if !in.proven && in.from == nil && (m.unresolved(in) != nil || m.outgrown(in) != nil) {
+			in.from = m.before(in) // as it is wanted it could not start
+		}
+		if in.why = m.unresolved(in); in.why != nil {
 			return
 		}
 		in.action = actLaunch
 	}
 }
 
-func texts(refs []cluster.Ref) []string {
-	out := make([]string, len(refs))
-	for i, r := range refs {
-		out[i] = r.String()
+// unresolved says which references of an instance have no value yet.
+func (m *model) unresolved(in *instance) *Why {
+	_, missing := sched.Resolve(in.source().openRefs(in.index), m.lookup())
+	if len(missing) == 0 {
+		return nil
 	}
-	return out
+	return &Why{Reason: WhyReference, References: m.texts(missing)}
+}
+
+// stays says why an instance that is outdated is not ended now.
+func (m *model) stays(in *instance, ph, before *phase) *Why {
+	if why := m.blocked(in, ph, before); why != nil {
+		return why
+	}
+	if i, surplus := m.over[in.pod]; surplus {
+		return &Why{Reason: WhySurplus, Instance: core.InstanceKey(in.pod.spec.Name, i)}
+	}
+	if why := m.unresolved(in); why != nil {
+		return why
+	}
+	if !in.pod.spares(in) {
+		return &Why{Reason: WhyMinReady, Gang: &WhyFit{Fit: in.pod.ready, Wanted: in.pod.spec.MinReady}}
+	}
+	return m.outgrown(in)
 }

@@ -31,6 +31,12 @@ func (m *model) evict() {
 			}
 		}
 		for i, in := range list {
+			if in.home != nil { // it stays away until the agent is back
+				if m.stuck = true; settled && i == 0 && in.action == actNone {
+					in.end()
+				}
+				continue
+			}
 			may := p.spares(in)
 			if p.spec.MinReady == 0 {
 				may = settled && i == 0

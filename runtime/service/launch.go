@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -14,15 +15,22 @@ import (
 // and notes in r what found no place, and whom that ends. It reports whether
 // there was anything.
 func (m *model) launch(rooms []*sched.Room, r *sched.Result) (wanted bool) {
+	for _, p := range m.pods {
+		wanted = m.makePlaces(p, rooms, r) || wanted
+	}
 	done := map[*pod]bool{}
 	for _, ph := range m.phases {
-		if done[ph.pod] {
+		if ph.pod == nil || done[ph.pod] {
 			continue
 		}
 		done[ph.pod] = true
 		if list := ph.pod.toLaunch(); len(list) > 0 {
 			wanted = true
-			m.launchPod(ph.pod, list, rooms, r)
+			if len(ph.pod.spec.Volumes) > 0 {
+				m.launchAtHome(ph.pod, list, rooms, r)
+			} else {
+				m.launchPod(ph.pod, list, rooms, r)
+			}
 		}
 	}
 	return wanted
@@ -88,10 +96,11 @@ func (pl *placing) placeAll(list []*instance, rooms []*sched.Room, put putter) (
 	}
 	var c *candidates
 	var same []cluster.TaskTemplate
+	role := pl.m.role()
 	for _, in := range list {
 		// Instances of a pod need the same, but for the ONCE tasks that some have behind them.
-		if tasks := in.toLaunch(); c == nil || !sameTasks(tasks, same) {
-			c, same = newCandidates(rooms, pl.m.role(), pl.tally, tasks), tasks
+		if tasks := in.wants(); c == nil || !sameTasks(tasks, same) {
+			c, same = newCandidates(rooms, role, pl.tally, tasks), tasks
 		}
 		if !pl.placeOne(c, in, same, put) {
 			waiting = append(waiting, in)
@@ -159,24 +168,6 @@ func try(_ *instance, tasks []cluster.TaskTemplate, room *sched.Room) (bool, err
 	return ok, nil
 }
 
-// toLaunch are the templates an instance is launched with: all but the ONCE
-// tasks that are done.
-func (in *instance) toLaunch() []cluster.TaskTemplate {
-	out := in.pod.spec.Tasks
-	for i := range out {
-		if out[i].Goal != cluster.GoalOnce {
-			continue
-		}
-		if _, done := in.record().Done[out[i].Name]; done {
-			return slices.DeleteFunc(slices.Clone(out), func(t cluster.TaskTemplate) bool {
-				_, done := in.record().Done[t.Name]
-				return done && t.Goal == cluster.GoalOnce
-			})
-		}
-	}
-	return out
-}
-
 // errUnfillable says that a spec can never be settled: a reference names what
 // is not there, or a task's id is too long. Validate refuses such specs.
 var errUnfillable = errors.New("the spec cannot be settled")
@@ -184,13 +175,17 @@ var errUnfillable = errors.New("the spec cannot be settled")
 // specs settles the tasks of an instance in a room: nil when they do not fit.
 func (m *model) specs(in *instance, tasks []cluster.TaskTemplate, room *sched.Room) ([]cluster.TaskSpec, error) {
 	service, group := m.svc.Spec.ID, core.InstanceKey(in.pod.spec.Name, in.index)
-	suffix := sched.Suffix(m.view.Index())
-	claims, ok := room.Claim(tasks, sched.Seed(string(service)+"."+group, suffix))
+	suffix := in.launch()
+	claims, ok := in.claim(tasks, room, sched.Seed(string(service)+"."+group, suffix))
 	if !ok {
 		return nil, nil
 	}
-	network, listen := sched.Network(in.pod.spec.Network, tasks, claims)
+	from := in.source()
+	network, listen := sched.Network(from.spec.Network, tasks, claims)
 	self := sched.Self{Pod: in.pod.spec.Name, Index: in.index, Host: room.Agent.Host, Hostname: room.Agent.Hostname, Ports: map[string]uint16{}}
+	if in.home != nil {
+		maps.Copy(self.Ports, in.home.Ports) // those of tasks that are not launched now too
+	}
 	if network != nil {
 		self.Listen = map[string]uint16{}
 	}
@@ -198,29 +193,32 @@ func (m *model) specs(in *instance, tasks []cluster.TaskTemplate, room *sched.Ro
 		maps.Copy(self.Ports, claims[i].Ports)
 		maps.Copy(self.Listen, listen[i])
 	}
-	values, missing := sched.Resolve(in.pod.openRefs(in.index), m.place)
+	values, missing := sched.Resolve(from.openRefs(in.index), m.lookup())
 	if len(missing) > 0 {
 		return nil, errUnfillable
 	}
-	hash := sched.WithRefs(in.pod.templateHash(), values)
+	hash := sched.WithRefs(from.templateHash(), values)
 	together := ""
 	if len(tasks) > 1 || network != nil {
-		together = sched.GroupName(service, group, suffix)
+		together = in.groupName(tasks, suffix)
 	}
 	specs := make([]cluster.TaskSpec, len(tasks))
 	for i := range tasks {
 		t := &tasks[i]
 		self.Task = sched.TaskID(service, group, t.Name, suffix)
-		container, err := sched.Expand(t.Container, self, m.place)
+		container, err := sched.Expand(t.Container, self, m.lookup())
 		if err != nil || len(self.Task) > sched.MaxTaskID {
 			return nil, errUnfillable
 		}
+		if in.home != nil {
+			container.Volumes = append(container.Volumes, sched.Mounts(in.pod.spec, in.home)...)
+		}
 		specs[i] = cluster.TaskSpec{
 			ID: self.Task, Name: sched.TaskName(service, group, t.Name),
-			Framework: Framework, Role: m.role(), Service: service,
+			Framework: Framework, Role: in.pod.role(m), Service: service,
 			Pod: in.pod.spec.Name, Index: in.index, Task: t.Name, Goal: t.Goal, Group: together, Network: network,
 			Hash: hash, Container: container, Resources: claims[i].Resources, Reserved: claims[i].Reserved,
-			Ports: claims[i].Ports, Listen: listen[i], Generation: m.svc.Generation,
+			Ports: claims[i].Ports, Listen: listen[i], Generation: cmp.Or(from.of, m.svc.Generation),
 		}
 	}
 	return specs, nil

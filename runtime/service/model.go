@@ -12,13 +12,20 @@ import (
 // model is one service as it is wanted and as it is.
 type model struct {
 	*world
-	svc    *core.Service
-	pods   []*pod
-	byName map[string]*pod
-	extra  []*cluster.Task // active tasks that no pod of the spec wants
-	active int             // active tasks of the service, those of its runs too
-	phases []*phase
-	stuck  bool // something is wanted that other services decide
+	svc      *core.Service
+	pods     []*pod
+	byName   map[string]*pod
+	extra    []*cluster.Task // active tasks that no pod of the spec wants
+	over     map[*pod]int    // the highest index beyond the count that has tasks, of pods with volumes
+	active   int             // active tasks of the service, those of its runs too
+	change   *plan           // leads to the present spec
+	phases   []*phase        // of the change
+	beforeOf map[string]*pod // pods as they were before the change
+	byHand   []*plan         // that a person started
+	runs     []sched.Run     // of plans, that are due
+	wakeAt   cluster.Time    // when time alone changes something for a plan; 0: never
+	goesBack bool            // to the spec of before, in this step
+	stuck    bool            // something is wanted that other services decide
 }
 
 // pod is a pod of the spec with its instances.
@@ -26,9 +33,12 @@ type pod struct {
 	spec      *cluster.PodSpec
 	instances []*instance
 	hash      string
+	of        int64 // the generation it is of; 0: the present one
 	refs      []cluster.Ref
 	refsKnown bool
-	ready     int // instances that are ready, or finished, and are to stay so
+	ready     int   // instances that are ready, or finished, and are to stay so
+	stages    []int // of its tasks; nil: all are launched together
+	staged    bool  // stages is reckoned
 }
 
 // instance is one instance of a pod: what is there of it, and what is to be done.
@@ -40,6 +50,16 @@ type instance struct {
 	live  []*cluster.Task  // active tasks of its newest launch
 	one   [1]*cluster.Task // where live begins: most pods have one task
 	old   []*cluster.Task  // active tasks of launches before
+
+	home    *cluster.Place // where it lives; nil: its pod has no volumes, or it has no place yet
+	replace bool           // it is to get another place
+
+	from   *pod         // it is launched as it was before a change; nil: as it is wanted
+	lost   bool         // recovery wants another place for it
+	lostAt cluster.Time // when it will; 0: never by time alone
+
+	going     string // see goesOn
+	continued bool   // going is reckoned
 
 	ready    uint64 // bits of the tasks of the present template that were ready once
 	proven   bool   // all were: what is missing now is brought back, not deployed
@@ -58,9 +78,11 @@ type instance struct {
 type action uint8
 
 const (
-	actNone   action = iota
-	actLaunch        // find a place for it
-	actKill          // end live
+	actNone    action = iota
+	actLaunch         // launch it where there is room, or where it lives
+	actKill           // end live
+	actPlace          // make a place for it
+	actRelease        // give its place up
 )
 
 // newModel reads a service out of a view and decides what is to be done.
@@ -85,6 +107,7 @@ func newModel(w *world, svc *core.Service) *model {
 	}
 	for _, p := range m.pods {
 		for _, in := range p.instances {
+			m.findPlace(in)
 			m.observe(in)
 			if in.state == StateReady || in.state == StateFinished {
 				p.ready++
@@ -93,6 +116,7 @@ func newModel(w *world, svc *core.Service) *model {
 	}
 	m.order()
 	m.decide()
+	m.runPlans()
 	m.bindGangs()
 	m.evict()
 	return m
@@ -133,6 +157,12 @@ func (m *model) add(t *cluster.Task) {
 	if p == nil || t.Spec.Index < 0 || t.Spec.Index >= len(p.instances) {
 		if t.Active() {
 			m.extra = append(m.extra, t)
+			if p != nil && len(p.spec.Volumes) > 0 && t.Status.State != cluster.TaskUnreachable {
+				if m.over == nil {
+					m.over = map[*pod]int{}
+				}
+				m.over[p] = max(m.over[p], t.Spec.Index)
+			}
 		}
 		return
 	}
@@ -168,7 +198,10 @@ func (p *pod) bit(task string) uint64 {
 
 // newer reports whether a was launched after b: suffixes are numbers in base 36.
 func newer(a, b *cluster.Task) bool {
-	x, y := sched.LaunchOf(a.Spec.ID), sched.LaunchOf(b.Spec.ID)
+	return newerLaunch(sched.LaunchOf(a.Spec.ID), sched.LaunchOf(b.Spec.ID))
+}
+
+func newerLaunch(x, y string) bool {
 	if len(x) != len(y) {
 		return len(x) > len(y)
 	}
@@ -198,7 +231,7 @@ func (m *model) sameTemplate(p *pod, t *cluster.Task) bool {
 
 func (p *pod) templateHash() string {
 	if p.hash == "" {
-		p.hash = sched.TemplateHash(p.spec.Tasks, p.spec.Network)
+		p.hash = sched.TemplateHash(p.spec.Tasks, p.spec.Network, p.spec.Volumes...)
 	}
 	return p.hash
 }
@@ -213,41 +246,67 @@ func (p *pod) openRefs(index int) []cluster.Ref {
 	}
 	out := make([]cluster.Ref, 0, len(p.refs))
 	for _, r := range p.refs {
-		if r.Pod != p.spec.Name || r.Index != index {
+		if r.Service != "" || r.Pod != p.spec.Name || r.Index != index {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// place is the Lookup over the model: where an instance is that is to stay.
+// lookup gives what references become.
+func (m *model) lookup() sched.Lookup {
+	return sched.Lookup{Pod: m.place, Service: m.world.other}
+}
+
+// place is where an instance is that is to stay.
 func (m *model) place(name string, index int) (sched.Place, bool) {
 	p := m.byName[name]
 	if p == nil || index < 0 || index >= len(p.instances) {
 		return sched.Place{}, false
 	}
 	in := p.instances[index]
-	if len(in.live) == 0 {
-		return sched.Place{}, false
+	out := sched.Place{Ports: map[string]uint16{}}
+	fixedPorts(p.spec, out.Ports)
+	switch {
+	case in.replace:
+		return out, false
+	case in.home != nil:
+		out.Host = m.hostOf(in.home)
+		maps.Copy(out.Ports, in.home.Ports)
+	case len(p.spec.Volumes) > 0 || len(in.live) == 0:
+		return out, false
+	default:
+		out.Host = in.live[0].Host
 	}
-	out := sched.Place{Host: in.live[0].Host, Ports: map[string]uint16{}}
 	for _, t := range in.live {
-		if t.Killing || t.Status.State == cluster.TaskUnreachable {
-			return sched.Place{}, false
+		if in.home == nil && (t.Killing || t.Status.State == cluster.TaskUnreachable) {
+			return out, false
 		}
 		maps.Copy(out.Ports, t.Spec.Ports)
 	}
 	return out, true
 }
 
-// Places gives the places of a service's pod instances, for references from
-// outside it: the actions that run against it.
+// fixedPorts adds the ports of a pod that are the same wherever it is.
+func fixedPorts(p *cluster.PodSpec, to map[string]uint16) {
+	for i := range p.Tasks {
+		for _, s := range p.Tasks[i].Ports {
+			if s.Port != 0 {
+				to[s.Name] = s.Port
+			}
+		}
+	}
+}
+
+// Places gives what references to a service become from outside it: in the
+// actions that run against it.
 func Places(view *core.View, id cluster.ServiceID) sched.Lookup {
+	w := &world{view: view, lowest: math.MaxInt}
 	svc := view.Service(id)
 	if svc == nil || svc.Removing {
-		return func(string, int) (sched.Place, bool) { return sched.Place{}, false }
+		return sched.Lookup{Pod: func(string, int) (sched.Place, bool) { return sched.Place{}, false }, Service: w.other}
 	}
-	return newModel(&world{view: view, lowest: math.MaxInt}, svc).place
+	return newModel(w, svc).lookup()
 }
 
 // role is the role the service's offers come under.
@@ -256,4 +315,12 @@ func (m *model) role() cluster.Role {
 		return cluster.DefaultRole
 	}
 	return m.svc.Spec.Role
+}
+
+// role is the role under which a pod's instances are launched.
+func (p *pod) role(m *model) cluster.Role {
+	if len(p.spec.Volumes) > 0 {
+		return cluster.PlaceRole(&m.svc.Spec)
+	}
+	return m.role()
 }

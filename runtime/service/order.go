@@ -26,6 +26,7 @@ func validateOrder(f *faults, spec *cluster.ServiceSpec) {
 			other := findPod(spec.Pods, r.Pod)
 			switch {
 			case other == nil || r.Index >= other.Count: // it is a fault already
+			case known(other, r): // before anything is launched
 			case other == p:
 				if !slices.Contains(own, r.Index) {
 					own = append(own, r.Index)
@@ -45,10 +46,18 @@ func validateOrder(f *faults, spec *cluster.ServiceSpec) {
 	}
 }
 
+// known reports whether a reference has its value before its pod is launched:
+// the pod has volumes, and so a place first, or it is about a port with a number.
+func known(p *cluster.PodSpec, r cluster.Ref) bool {
+	ports := map[string]uint16{}
+	fixedPorts(p, ports)
+	return len(p.Volumes) > 0 || r.Field == cluster.RefPort && ports[r.Port] != 0
+}
+
 // deadlock says why a reference to a later pod is never resolved.
 func deadlock(spec *cluster.ServiceSpec, p, other *cluster.PodSpec, r cluster.Ref) string {
 	for _, back := range sched.OpenRefs(other.Tasks, "", -1) {
-		if back.Pod == p.Name {
+		if back.Pod == p.Name && !known(p, back) {
 			return fmt.Sprintf("pods %q and %q wait for each other's address (${%s} and ${%s}), so neither can start: take one of the references out", p.Name, other.Name, r, back)
 		}
 	}

@@ -15,9 +15,10 @@ const MaxPreemptions = 100
 // outlook is what agents will have when all that is being ended there has ended,
 // but for what is promised of it to instances that wait.
 type outlook struct {
-	agents []prospect // those that get tasks, in order of their ids
-	seen   map[*sched.Room]int
-	ended  int // instances that this step preempts
+	agents []prospect          // those that get tasks, in order of their ids
+	seen   map[*sched.Room]int // tasks of it that are accounted for
+	made   map[*sched.Room]int // and places
+	ended  int                 // instances that this step preempts
 }
 
 // prospect is an agent as it will be.
@@ -36,7 +37,7 @@ type victim struct {
 
 // newOutlook looks at all agents.
 func newOutlook(view *core.View) *outlook {
-	o := &outlook{seen: map[*sched.Room]int{}}
+	o := &outlook{seen: map[*sched.Room]int{}, made: map[*sched.Room]int{}}
 	for a := range view.Agents() {
 		if !a.Offerable() {
 			continue
@@ -75,14 +76,17 @@ func (v victim) compare(o victim) int {
 // note takes away what was put into offers since the last call.
 func (o *outlook) note(rooms []*sched.Room) {
 	for _, r := range rooms {
-		fresh := r.Tasks[o.seen[r]:]
-		if len(fresh) == 0 {
+		fresh, places := r.Tasks[o.seen[r]:], r.Places[o.made[r]:]
+		if len(fresh)+len(places) == 0 {
 			continue
 		}
-		o.seen[r] = len(r.Tasks)
+		o.seen[r], o.made[r] = len(r.Tasks), len(r.Places)
 		if p := o.agent(r.Agent.ID); p != nil {
 			for i := range fresh {
 				p.room.Free = p.room.Free.Minus(fresh[i].Pool())
+			}
+			for i := range places {
+				p.room.Free = p.room.Free.Minus(sched.Taken(&places[i].Place))
 			}
 		}
 	}
@@ -160,7 +164,7 @@ func (x *preemption) claimAll(list []*instance) bool {
 	var same []cluster.TaskTemplate
 	left, complete := x.m.unconsumed(), true
 	for _, in := range list {
-		if tasks := in.toLaunch(); c == nil || !sameTasks(tasks, same) {
+		if tasks := in.wants(); c == nil || !sameTasks(tasks, same) {
 			c, same = newCandidates(x.all, x.m.role(), x.tally, tasks), tasks
 			x.costs = make([]cost, len(x.all))
 		}

@@ -71,7 +71,7 @@ func TestPreemption_isBoundedInAStep(t *testing.T) {
 	}
 	gang := single("prod", "", 5, n)
 	gang.Pods[0].Gang = true
-	w.apply(core.PutService{Spec: gang})
+	w.apply(core.PutService{Spec: gang, Over: true})
 	if got := preempted(w); got != 0 {
 		t.Errorf("%d are ended for a gang that will not fit", got)
 	}
@@ -83,7 +83,7 @@ func TestPreemption_forAGangLeavesNoTrace(t *testing.T) {
 	w := fill(t)
 	gang := single("gang", "", 9, 5)
 	gang.Pods[0].Gang = true
-	w.apply(core.PutService{Spec: gang})
+	w.apply(core.PutService{Spec: gang, Over: true})
 	w.apply(core.PutService{Spec: single("prod", "", 5, 1)})
 	if n := preempted(w); n != 1 {
 		t.Errorf("%d are ended for the service after the gang, want 1", n)
@@ -97,7 +97,7 @@ func TestGang_asksAgainWhenItWouldFit(t *testing.T) {
 	w.apply(registration("a1", 1000))
 	gang := single("gang", "", 0, 2)
 	gang.Pods[0].Gang = true
-	w.apply(core.PutService{Spec: gang})
+	w.apply(core.PutService{Spec: gang, Over: true})
 	demand := func() uint64 { return service.Step(w.now, w.state.View(), nil).Demand }
 	before := demand()
 	w.apply(core.DeactivateAgent{Agent: "a1"})
@@ -131,7 +131,7 @@ func TestWhy_placementAsData(t *testing.T) {
 	why := func(c ...cluster.Constraint) *service.Why {
 		s := single("s", "", 0, 3)
 		s.Pods[0].Placement = c
-		w.apply(core.PutService{Spec: s})
+		w.apply(core.PutService{Spec: s, Over: true})
 		w.step(true)
 		st, _ := service.StatusOf(w.now, w.state.View(), "s")
 		return st.Pods[0].Instances[2].Why

@@ -154,7 +154,7 @@ func TestStep_preemptsAndSettles(t *testing.T) {
 				s.Pods[0].Count = min(s.Pods[0].Count, 4)
 			}
 			specs = append(specs, s)
-			l.apply(core.PutService{Spec: s})
+			l.apply(core.PutService{Spec: s, Over: true})
 			l.step(true)
 		}
 		for round := 0; l.compete(specs); round++ {
@@ -247,7 +247,7 @@ func TestStep_leavesMinReady(t *testing.T) {
 		if rapid.Bool().Draw(t, "serial") {
 			spec.Deploy = []cluster.Phase{{Name: "p", Pod: "p", Strategy: cluster.Serial}}
 		}
-		l.apply(core.PutService{Spec: spec})
+		l.apply(core.PutService{Spec: spec, Over: true})
 		for range rapid.IntRange(5, 25).Draw(t, "rounds") {
 			before := l.ready()
 			_, kills := l.step(true)
@@ -285,7 +285,7 @@ func (l *lab) disturb(spec *cluster.ServiceSpec) {
 		p.Tasks = append([]cluster.TaskTemplate(nil), p.Tasks...)
 		p.Tasks[0].Container.User = p.Tasks[0].Container.User + "1"
 		spec.Pods = []cluster.PodSpec{p}
-		l.apply(core.PutService{Spec: *spec})
+		l.apply(core.PutService{Spec: *spec, Over: true})
 	case 1:
 		l.apply(core.DrainAgent{Agent: "a0", Deadline: l.now.Add(1 << 40)})
 	case 2:

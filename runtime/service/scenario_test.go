@@ -20,17 +20,23 @@ import (
 // TestScenarios runs the files of testdata: each is a cluster without a master,
 // whose state is the real core and whose offers are all that is free.
 //
-//	agents              lines "a1 cpus=4 mem=1024 ports=8080,31000-31009 zone=z1 reserved=dev:2", with "rack=r1" for attributes
-//	put id=web [role=R] [priority=N] [preemptible]
-//	                    lines "pod NAME count=N [unique] [gang] [min=N] [network=N] [rules=rack:MAX_PER:2,@zone:GROUP_BY]",
-//	                    "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80,in:0:8080] [env=K=V]",
-//	                    "phase POD [serial]", "endpoint NAME pod=P task=T port=N"
+//	agents              lines "a1 cpus=4 mem=1024 store=1024 ports=8080,31000-31009 zone=z1 reserved=dev:2", with "rack=r1" for attributes
+//	put id=web [role=R] [priority=N] [preemptible] [deadline=MS] [rollback]
+//	                    lines "pod NAME count=N [unique] [gang] [min=N] [network=N] [rules=rack:MAX_PER:2,@zone:GROUP_BY] [volumes=data:512] [recovery=MS]",
+//	                    "task NAME [goal=] [cpus=] [mem=] [ports=http,ui:80,in:0:8080] [env=K=V] [after=a,b]",
+//	                    "phase POD [serial] [strategy=S] [confirm] [gate=RUN]" of deploy, "update NAME [pod=P] …" of update,
+//	                    "plan NAME [confirm]" and then "phase" of it, "step NAME run=RUN [confirm] [noreturn]" of the phase before,
+//	                    "run NAME [env=V]", "endpoint NAME pod=P task=T port=N", "export NAME TEXT"
 //	step [offers=none]  one Step; prints its calls and applies them
 //	settle              steps until nothing is asked for, prints the calls
-//	task NAME STATE [ready] [reason=R]   report on the newest launch of "web-0.server"
+//	task NAME STATE [ready] [leader] [reason=R]   report on the newest launch of "web-0.server"
 //	up SERVICE          all launched tasks run and are ready
-//	drain AGENT MS, reactivate AGENT
-//	kill NAME, remove SERVICE, unreachable AGENT, return AGENT, advance MS
+//	drain AGENT MS, reactivate AGENT, gone AGENT
+//	kill NAME, remove SERVICE [keep], unreachable AGENT, return AGENT, advance MS
+//	restart SERVICE POD INDEX [replace]
+//	call SERVICE PLAN VERB [PHASE [STEP]]  what a person wants of a plan
+//	run ID FINISHED|FAILED|cancel          ends the one run whose id begins so
+//	rollback SERVICE, places SERVICE, plans SERVICE
 //	status SERVICE      what people see
 //	container NAME, spec NAME            of the newest launch
 func TestScenarios(t *testing.T) {
@@ -55,6 +61,8 @@ type world struct {
 	uuids  int
 	agents map[cluster.AgentID]cluster.Agent
 	memory service.Stepper
+	mixed  bool // offers are wanted for places and for others
+	others bool // and the others get them next
 }
 
 func newWorld(t *testing.T) *world {
@@ -67,7 +75,7 @@ func (w *world) apply(c core.Command) {
 	w.t.Helper()
 	events, _ := w.state.Apply(w.now, c)
 	for _, e := range events {
-		if e.Kind == core.EventRefused || e.Kind == core.EventTaskRefused {
+		if e.Kind == core.EventRefused || e.Kind == core.EventTaskRefused || e.Kind == core.EventOperationRefused {
 			fmt.Fprintf(w.out, "REFUSED %s %s\n", c.Kind(), e.Message)
 		}
 	}
@@ -94,12 +102,12 @@ func (w *world) run(d *datadriven.TestData) {
 	case "put":
 		var id string
 		d.ScanArgs(w.t, "id", &id)
-		w.apply(core.PutService{Spec: parseService(d, w.t, cluster.ServiceID(id))})
+		w.apply(core.PutService{Spec: parseService(d, w.t, cluster.ServiceID(id)), Over: true})
 	case "step":
 		w.step(!d.HasArg("offers"))
 	case "settle":
 		for range 100 {
-			if !w.step(true) {
+			if !w.step(true) && (!w.mixed || !w.step(true)) {
 				return
 			}
 		}
@@ -111,7 +119,7 @@ func (w *world) run(d *datadriven.TestData) {
 	case "kill":
 		w.apply(core.KillTask{Task: w.newest(arg(0)).Spec.ID})
 	case "remove":
-		w.apply(core.RemoveService{Service: cluster.ServiceID(arg(0))})
+		w.apply(core.RemoveService{Service: cluster.ServiceID(arg(0)), KeepData: d.HasArg("keep")})
 	case "drain":
 		ms, err := strconv.Atoi(arg(1))
 		if err != nil {
@@ -143,6 +151,40 @@ func (w *world) run(d *datadriven.TestData) {
 			fmt.Fprintf(w.out, "reserved for %s: %s\n", r.Stack, r.Resources)
 		}
 	default:
+		w.runPlan(d, arg)
+	}
+}
+
+// runPlan does the commands about places and plans.
+func (w *world) runPlan(d *datadriven.TestData, arg func(int) string) {
+	w.t.Helper()
+	switch d.Cmd {
+	case "restart":
+		index, err := strconv.Atoi(arg(2))
+		if err != nil {
+			d.Fatalf(w.t, "%v", err)
+		}
+		w.apply(core.RestartInstance{Service: cluster.ServiceID(arg(0)), Pod: arg(1), Index: index, Replace: d.HasArg("replace")})
+	case "call":
+		c := core.PlanCall{Service: cluster.ServiceID(arg(0)), Plan: arg(1), Verb: core.Verb(arg(2))}
+		if len(d.CmdArgs) > 3 {
+			c.Phase = arg(3)
+		}
+		if len(d.CmdArgs) > 4 {
+			c.Step = arg(4)
+		}
+		w.apply(c)
+	case "run":
+		w.endRun(arg(0), arg(1))
+	case "rollback":
+		w.apply(core.RollbackService{Service: cluster.ServiceID(arg(0))})
+	case "places":
+		w.places(cluster.ServiceID(arg(0)))
+	case "plans":
+		w.plans(cluster.ServiceID(arg(0)))
+	case "gone":
+		w.apply(core.AgentGone{Agent: cluster.AgentID(arg(0))})
+	default:
 		d.Fatalf(w.t, "unknown command %q", d.Cmd)
 	}
 }
@@ -154,9 +196,14 @@ func (w *world) step(offered bool) bool {
 	view := w.state.View()
 	offers := map[cluster.OfferID]cluster.Offer{}
 	var list []cluster.Offer
+	roles := w.roles(view)
+	open := w.whose(view)
 	for a := range view.Agents() {
-		for _, role := range []cluster.Role{"*", "dev"} {
+		for _, role := range roles {
 			free := a.FreePool()
+			if !open(role) {
+				free.Open = cluster.Resources{}
+			}
 			o := cluster.Offer{ID: cluster.OfferID(fmt.Sprintf("%s/%s", a.Info.ID, role)), Agent: a.Info,
 				Framework: service.Framework, Role: role, Resources: free.Open, Reserved: free.Reserved.For(role)}
 			if offered && !o.Pool().IsZero() && usesRole(view, role) {
@@ -177,7 +224,11 @@ func (w *world) step(offered bool) bool {
 			for _, t := range c.Tasks {
 				fmt.Fprintf(w.out, "launch %s on %s\n", t.ID, o.Agent.ID)
 			}
-			w.apply(core.AcceptOffers{Framework: service.Framework, Role: o.Role, Agent: o.Agent.ID, Offered: o.Resources, OfferedReserved: o.Reserved, Tasks: c.Tasks})
+			for _, p := range c.Places {
+				fmt.Fprintf(w.out, "place %s.%s-%d on %s\n", p.Service, p.Pod, p.Index, o.Agent.ID)
+			}
+			w.apply(core.AcceptOffers{Framework: service.Framework, Role: o.Role, Agent: o.Agent.ID, Offered: o.Resources, OfferedReserved: o.Reserved,
+				Tasks: c.Tasks, Operations: c.Operations, Places: c.Places, AllOrNone: len(c.Places) > 0})
 		case sched.Decline:
 			answered++
 		case sched.Kill:
@@ -189,7 +240,8 @@ func (w *world) step(offered bool) bool {
 			fmt.Fprintf(w.out, "forget %s\n", c.Service)
 			w.apply(core.ForgetService{Service: c.Service})
 		default:
-			w.t.Fatalf("unexpected call %T", call)
+			acted = true
+			w.change(call)
 		}
 	}
 	if answered != len(list) {
@@ -207,7 +259,69 @@ func (w *world) step(offered bool) bool {
 	return acted
 }
 
+// whose says to which roles what is not reserved is offered: to one that wants a
+// place, or to the others, in turns. The allocator offers nothing twice.
+func (w *world) whose(view *core.View) func(cluster.Role) bool {
+	places, others := false, false
+	for _, r := range service.Step(w.now, view, nil).Wanted {
+		places, others = places || isPlaceRole(r), others || !isPlaceRole(r)
+	}
+	w.mixed = places && others
+	if !w.mixed {
+		return func(cluster.Role) bool { return true }
+	}
+	toOthers := w.others
+	w.others = !w.others
+	return func(r cluster.Role) bool { return isPlaceRole(r) != toOthers }
+}
+
+func isPlaceRole(r cluster.Role) bool { return strings.Contains(string(r), "/") }
+
+// change makes a call that is about services only.
+func (w *world) change(call sched.Call) {
+	switch c := call.(type) {
+	case sched.Release:
+		fmt.Fprintf(w.out, "release %s %v\n", c.Service, c.Instances)
+		w.apply(core.ReleasePlaces{Service: c.Service, Instances: c.Instances})
+	case sched.Replace:
+		fmt.Fprintf(w.out, "replace %s %s-%d\n", c.Service, c.Pod, c.Index)
+		w.apply(core.RestartInstance{Service: c.Service, Pod: c.Pod, Index: c.Index, Replace: true})
+	case sched.Settle:
+		fmt.Fprintf(w.out, "settle %s\n", c.Service)
+		w.apply(core.SettleService{Service: c.Service, Generation: c.Generation})
+	case sched.Run:
+		fmt.Fprintf(w.out, "run %s: %s\n", c.Spec.ID, c.Spec.Name)
+		w.apply(core.PutRun{Spec: c.Spec})
+	case sched.Rollback:
+		fmt.Fprintf(w.out, "rollback %s to %d\n", c.Service, c.Generation)
+		w.apply(core.RollbackService{Service: c.Service, Generation: c.Generation, Expect: &c.Expect})
+	default:
+		w.t.Fatalf("unexpected call %T", call)
+	}
+}
+
+// roles are those that offers are made under. As in the master, the framework
+// subscribes to what it uses.
+func (w *world) roles(view *core.View) []cluster.Role {
+	roles := []cluster.Role{"*", "dev"}
+	for s := range view.Services() {
+		for i := range s.Spec.Pods {
+			if r := cluster.PlaceRole(&s.Spec); len(s.Spec.Pods[i].Volumes) > 0 && !slices.Contains(roles, r) {
+				roles = append(roles, r)
+			}
+		}
+	}
+	slices.Sort(roles)
+	if f := view.Framework(service.Framework); !slices.Equal(f.Info.Roles, roles) {
+		w.apply(core.PutFramework{Framework: cluster.Framework{ID: service.Framework, Roles: roles}})
+	}
+	return roles
+}
+
 func usesRole(view *core.View, role cluster.Role) bool {
+	if role != "*" && role != "dev" {
+		return true
+	}
 	for s := range view.Services() {
 		if s.Spec.Role == role {
 			return true
@@ -233,7 +347,7 @@ func (w *world) newest(name string) *cluster.Task {
 
 func (w *world) report(d *datadriven.TestData, name string, state cluster.TaskState) {
 	w.t.Helper()
-	st := cluster.TaskStatus{State: state, Ready: d.HasArg("ready")}
+	st := cluster.TaskStatus{State: state, Ready: d.HasArg("ready"), Leader: d.HasArg("leader")}
 	d.MaybeScanArgs(w.t, "reason", (*string)(&st.Reason))
 	w.update(w.newest(name), st)
 }
@@ -306,6 +420,60 @@ func (w *world) status(id cluster.ServiceID) {
 	}
 }
 
+// places prints where the instances of a service live.
+func (w *world) places(id cluster.ServiceID) {
+	svc := w.state.View().Service(id)
+	if svc == nil {
+		if l := w.state.View().Leftover(id); l != nil {
+			fmt.Fprintf(w.out, "leftovers: %v\n", slices.Sorted(maps.Keys(l.Places)))
+		}
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(svc.Places)) {
+		p := svc.Places[k]
+		fmt.Fprintf(w.out, "%s on %s for %s: %s", k, p.Agent, p.Stack, p.Resources)
+		for _, v := range p.Volumes {
+			fmt.Fprintf(w.out, ", %s %s", v.ID, cluster.Bytes(v.Size))
+		}
+		fmt.Fprintln(w.out)
+	}
+}
+
+// endRun ends the run whose id begins so.
+func (w *world) endRun(prefix, how string) {
+	w.t.Helper()
+	view := w.state.View()
+	for r := range view.Runs() {
+		if !strings.HasPrefix(string(r.Spec.ID), prefix) || r.State.Final() {
+			continue
+		}
+		if how == "cancel" {
+			w.apply(core.CancelRun{Run: r.Spec.ID})
+			return
+		}
+		if r.State == core.RunPending {
+			w.launchRun(r)
+		}
+		w.update(w.state.View().Task(w.state.View().Run(r.Spec.ID).Task), cluster.TaskStatus{State: cluster.TaskState("TASK_" + how), Message: "of " + r.Spec.Name})
+		return
+	}
+	w.t.Fatalf("there is no active run %s…", prefix)
+}
+
+// launchRun puts a run somewhere, as the job framework would.
+func (w *world) launchRun(r *core.Run) {
+	w.t.Helper()
+	for a := range w.state.View().Agents() {
+		if free := a.FreePool(); cluster.Fits(free.Open, r.Spec.Task.Resources) == nil && !free.IsZero() {
+			w.apply(core.AcceptOffers{Framework: service.Framework, Role: r.Spec.Role, Agent: a.Info.ID, Offered: free.Open, OfferedReserved: free.Reserved.For(r.Spec.Role),
+				Tasks: []cluster.TaskSpec{{ID: cluster.TaskID(string(r.Spec.ID) + ".do"), Name: r.Spec.Name, Framework: service.Framework, Role: r.Spec.Role, Service: r.Spec.Service,
+					Run: r.Spec.ID, Task: "do", Goal: cluster.GoalFinish, Container: r.Spec.Task.Container, Resources: r.Spec.Task.Resources}}})
+			return
+		}
+	}
+	w.t.Fatal("no agent has room for the run")
+}
+
 // words reads "name key=value flag" into the name and the rest.
 func words(line string) (name string, args map[string]string) {
 	fields := strings.Fields(line)
@@ -321,7 +489,7 @@ func parseAgent(d *datadriven.TestData, t *testing.T, line string) cluster.Agent
 	t.Helper()
 	id, args := words(line)
 	a := cluster.Agent{ID: cluster.AgentID(id), Hostname: id + ".test", Host: "host-" + id}
-	a.Total = cluster.Resources{CPU: int64(number(d, t, args["cpus"]) * 1000), Mem: int64(number(d, t, args["mem"])) << 20}
+	a.Total = cluster.Resources{CPU: int64(number(d, t, args["cpus"]) * 1000), Mem: int64(number(d, t, args["mem"])) << 20, Disk: int64(number(d, t, args["store"])) << 20}
 	var ranges []cluster.PortRange
 	for p := range strings.SplitSeq(args["ports"], ",") {
 		lo, hi, found := strings.Cut(p, "-")
@@ -335,7 +503,7 @@ func parseAgent(d *datadriven.TestData, t *testing.T, line string) cluster.Agent
 	a.Total.Ports = cluster.NewPorts(ranges...)
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		switch v := args[k]; k {
-		case "cpus", "mem", "ports":
+		case "cpus", "mem", "ports", "store":
 		case "zone":
 			a.Domain = &cluster.Domain{Region: "r", Zone: v}
 		case "reserved":
@@ -369,28 +537,42 @@ func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cl
 	s := cluster.ServiceSpec{ID: id}
 	d.MaybeScanArgs(t, "role", (*string)(&s.Role))
 	d.MaybeScanArgs(t, "priority", &s.Priority)
-	s.Preemptible = d.HasArg("preemptible")
+	d.MaybeScanArgs(t, "deadline", (*int64)(&s.Deadline))
+	s.Preemptible, s.Rollback = d.HasArg("preemptible"), d.HasArg("rollback")
+	phases := &s.Deploy
 	for line := range strings.SplitSeq(d.Input, "\n") {
 		kind, rest, _ := strings.Cut(line, " ")
 		name, args := words(rest)
-		_, unique := args["unique"]
-		_, serial := args["serial"]
 		switch kind {
 		case "pod":
-			_, gang := args["gang"]
-			s.Pods = append(s.Pods, cluster.PodSpec{Name: name, Count: int(number(d, t, args["count"])), Unique: unique, Gang: gang,
-				MinReady: int(number(d, t, args["min"])), Network: args["network"], Placement: parseRules(args["rules"])})
+			s.Pods = append(s.Pods, parsePod(d, t, name, args))
 		case "task":
 			p := &s.Pods[len(s.Pods)-1]
 			p.Tasks = append(p.Tasks, parseTask(d, t, name, args))
+		case "plan":
+			s.Plans = append(s.Plans, cluster.PlanSpec{Name: name, Confirm: flag(args, "confirm")})
+			phases = &s.Plans[len(s.Plans)-1].Phases
 		case "phase":
-			ph := cluster.Phase{Name: name, Pod: name}
-			if serial {
-				ph.Strategy = cluster.Serial
+			if phases == &s.Deploy && args["pod"] == "" && !flag(args, "nopod") {
+				args["pod"] = name
 			}
-			s.Deploy = append(s.Deploy, ph)
+			*phases = append(*phases, parsePhase(name, args))
+		case "update":
+			phases = &s.Update
+			*phases = append(*phases, parsePhase(name, args))
+		case "step":
+			ph := &(*phases)[len(*phases)-1]
+			ph.Steps = append(ph.Steps, cluster.Step{Name: name, Run: args["run"], Confirm: flag(args, "confirm"), NoReturn: flag(args, "noreturn")})
+		case "run":
+			s.Runs = append(s.Runs, cluster.RunTemplate{Name: name, Task: parseTask(d, t, "do", args)})
 		case "endpoint":
 			s.Endpoints = append(s.Endpoints, cluster.Endpoint{Name: name, Pod: args["pod"], Task: args["task"], Port: args["port"]})
+		case "export":
+			_, text, _ := strings.Cut(rest, " ")
+			if s.Exports == nil {
+				s.Exports = map[string]string{}
+			}
+			s.Exports[name] = text
 		default:
 			d.Fatalf(t, "unknown line %q", line)
 		}
@@ -399,6 +581,31 @@ func parseService(d *datadriven.TestData, t *testing.T, id cluster.ServiceID) cl
 		d.Fatalf(t, "%v", err)
 	}
 	return s
+}
+
+func flag(args map[string]string, name string) bool { _, ok := args[name]; return ok }
+
+func parsePod(d *datadriven.TestData, t *testing.T, name string, args map[string]string) cluster.PodSpec {
+	t.Helper()
+	p := cluster.PodSpec{Name: name, Count: int(number(d, t, args["count"])), Unique: flag(args, "unique"), Gang: flag(args, "gang"),
+		MinReady: int(number(d, t, args["min"])), Network: args["network"], Placement: parseRules(args["rules"])}
+	for v := range strings.SplitSeq(args["volumes"], ",") {
+		if name, size, ok := strings.Cut(v, ":"); ok {
+			p.Volumes = append(p.Volumes, cluster.VolumeSpec{Name: name, Size: int64(number(d, t, size)) << 20, Path: "/var/" + name})
+		}
+	}
+	if v := args["recovery"]; v != "" {
+		p.Recovery = &cluster.Recovery{ReplaceAfter: cluster.Millis(number(d, t, v))}
+	}
+	return p
+}
+
+func parsePhase(name string, args map[string]string) cluster.Phase {
+	ph := cluster.Phase{Name: name, Pod: args["pod"], Strategy: cluster.Strategy(args["strategy"]), Confirm: flag(args, "confirm"), Gate: args["gate"]}
+	if flag(args, "serial") {
+		ph.Strategy = cluster.Serial
+	}
+	return ph
 }
 
 // parseRules reads "rack:MAX_PER:2,@zone:GROUP_BY".
@@ -422,6 +629,9 @@ func parseTask(d *datadriven.TestData, t *testing.T, name string, args map[strin
 	task := cluster.TaskTemplate{Name: name, Goal: cluster.GoalRunning, Container: cluster.Container{Image: "i@sha256:0"}}
 	if g := args["goal"]; g != "" {
 		task.Goal = cluster.Goal(g)
+	}
+	if v := args["after"]; v != "" {
+		task.After = strings.Split(v, ",")
 	}
 	if v := args["env"]; v != "" {
 		task.Container.Env = map[string]string{"V": v}

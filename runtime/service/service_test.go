@@ -236,11 +236,85 @@ const wantStatus = `{
    "addresses": [
     {
      "instance": "master-0",
+     "name": "master-0-m.spark.universe",
      "host": "host-a1",
      "port": 8080,
      "ready": false
     }
    ]
+  }
+ ],
+ "changing": true,
+ "plans": [
+  {
+   "name": "deploy",
+   "status": "IN_PROGRESS",
+   "generation": 3,
+   "started": 1000000,
+   "phases": [
+    {
+     "name": "m",
+     "pod": "master",
+     "strategy": "serial",
+     "status": "IN_PROGRESS",
+     "steps": [
+      {
+       "name": "master-0",
+       "kind": "instance",
+       "status": "IN_PROGRESS",
+       "why": {
+        "reason": "pod",
+        "instance": "master-0"
+       },
+       "why_text": "waits for master-0 to be ready"
+      }
+     ]
+    },
+    {
+     "name": "w",
+     "pod": "worker",
+     "strategy": "parallel",
+     "status": "PENDING",
+     "steps": [
+      {
+       "name": "worker-0",
+       "kind": "instance",
+       "status": "PENDING",
+       "why": {
+        "reason": "phase",
+        "phase": "m"
+       },
+       "why_text": "waits for phase m"
+      },
+      {
+       "name": "worker-1",
+       "kind": "instance",
+       "status": "PENDING",
+       "why": {
+        "reason": "phase",
+        "phase": "m"
+       },
+       "why_text": "waits for phase m"
+      }
+     ]
+    }
+   ],
+   "why": {
+    "reason": "pod",
+    "instance": "master-0"
+   },
+   "why_text": "waits for master-0 to be ready"
+  }
+ ],
+ "history": [
+  {
+   "generation": 3,
+   "package": "spark",
+   "version": "4.3.0",
+   "at": 1000000,
+   "principal": "alice",
+   "settled": false,
+   "present": true
   }
  ],
  "created": 1000000,
@@ -303,7 +377,7 @@ func FuzzValidate(f *testing.F) {
 			return
 		}
 		state := core.New()
-		events, _ := state.Apply(1, core.PutService{Spec: spec})
+		events, _ := state.Apply(1, core.PutService{Spec: spec, Over: true})
 		if core.Refused(events) != nil {
 			return
 		}

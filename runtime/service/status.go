@@ -2,6 +2,7 @@ package service
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -35,9 +36,19 @@ type Status struct {
 	Endpoints    []EndpointStatus      `json:"endpoints,omitempty"`
 	Installation *cluster.Installation `json:"installation,omitempty"`
 	Leftover     []cluster.TaskID      `json:"leftover,omitempty"` // active tasks that no pod wants; they are being killed
-	Created      cluster.Time          `json:"created"`
-	Updated      cluster.Time          `json:"updated"`
-	Principal    string                `json:"principal,omitempty"` // who put the spec
+	// Settled is the latest generation that was brought up completely.
+	Settled int64 `json:"settled,omitempty"`
+	// Changing says that the present spec was not brought up completely yet.
+	Changing bool          `json:"changing,omitempty"`
+	Plans    []PlanStatus  `json:"plans,omitempty"`
+	Places   []PlaceStatus `json:"places,omitempty"`
+	// History is the specs of before and the present one, the latest last.
+	History   []RevisionStatus `json:"history,omitempty"`
+	Notices   []string         `json:"notices,omitempty"` // what a person should know or do
+	Exports   []ExportStatus   `json:"exports,omitempty"`
+	Created   cluster.Time     `json:"created"`
+	Updated   cluster.Time     `json:"updated"`
+	Principal string           `json:"principal,omitempty"` // who put the spec
 }
 
 // PodStatus is a pod of a service.
@@ -66,8 +77,10 @@ type InstanceStatus struct {
 	Host         string            `json:"host,omitempty"`     // the address at which its ports are reached
 	Ports        map[string]uint16 `json:"ports,omitempty"`
 	Tasks        []TaskBrief       `json:"tasks,omitempty"`
-	Since        cluster.Time      `json:"since,omitempty"`    // launch of what is there
-	Failures     int               `json:"failures,omitempty"` // in a row
+	Since        cluster.Time      `json:"since,omitempty"`      // launch of what is there
+	Failures     int               `json:"failures,omitempty"`   // in a row
+	CrashLoop    bool              `json:"crash_loop,omitempty"` // it fails again and again: CrashLoop times in a row
+	Leader       bool              `json:"leader,omitempty"`     // it leads its peers
 	BackoffUntil cluster.Time      `json:"backoff_until,omitempty"`
 	Last         *LastEnding       `json:"last,omitempty"`
 	Why          *Why              `json:"why,omitempty"`      // why it is not launched
@@ -113,6 +126,13 @@ type PhaseStatus struct {
 	Total    int              `json:"total"`
 }
 
+// ExportStatus is what a service gives others by name.
+type ExportStatus struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+	Known bool   `json:"known"` // all of it has its value
+}
+
 // EndpointStatus is a named way into a service with its addresses.
 type EndpointStatus struct {
 	Name      string            `json:"name"`
@@ -123,6 +143,7 @@ type EndpointStatus struct {
 // EndpointAddress is one instance behind an endpoint.
 type EndpointAddress struct {
 	Instance string `json:"instance"` // "master-0"
+	Name     string `json:"name"`     // its DNS name
 	Host     string `json:"host"`
 	Port     uint16 `json:"port"`
 	Ready    bool   `json:"ready"`
@@ -159,6 +180,11 @@ func (w *world) status(svc *core.Service) Status {
 	}
 	s.Endpoints = m.endpoints()
 	s.State = m.state()
+	s.Settled, s.Changing = svc.Settled, svc.Changing()
+	s.Places, s.History, s.Notices = m.placeStatuses(), m.history(), m.notices()
+	if !svc.Removing {
+		s.Plans, s.Exports = m.planStatuses(), m.exports()
+	}
 	return s
 }
 
@@ -210,12 +236,12 @@ func (m *model) instanceStatus(in *instance) InstanceStatus {
 	is := InstanceStatus{
 		Name: core.InstanceKey(in.pod.spec.Name, in.index), Index: in.index, State: in.state,
 		Ready: in.state == StateReady && in.complete(), Outdated: in.outdated,
-		Failures: in.record().Failures, BackoffUntil: in.until, Why: in.why,
+		Failures: in.record().Failures, BackoffUntil: in.until, Why: in.why, CrashLoop: in.crashes(), Leader: in.leads(),
 	}
 	if m.svc.Removing {
 		is.State = StateKilling
 	}
-	if in.action == actLaunch {
+	if in.action == actLaunch || in.action == actPlace {
 		is.Why = m.whyNot(in)
 	}
 	if is.Why != nil {
@@ -225,9 +251,15 @@ func (m *model) instanceStatus(in *instance) InstanceStatus {
 		is.Last = &LastEnding{Task: rec.LastTask, State: rec.LastState, Reason: rec.LastReason,
 			Message: rec.LastMessage, At: rec.LastEnded}
 	}
+	if p := in.home; p != nil {
+		is.Agent, is.Hostname, is.Host, is.Ports = p.Agent, p.Hostname, m.hostOf(p), maps.Clone(p.Ports)
+	}
 	for i, t := range in.live {
 		if i == 0 {
-			is.Agent, is.Host, is.Since, is.Ports = t.Agent, t.Host, t.Launched, map[string]uint16{}
+			is.Agent, is.Host, is.Since, is.Ports = t.Agent, t.Host, t.Launched, maps.Clone(is.Ports)
+			if is.Ports == nil {
+				is.Ports = map[string]uint16{}
+			}
 			if a := m.view.Agent(t.Agent); a != nil {
 				is.Hostname = a.Info.Hostname
 			}
@@ -253,10 +285,13 @@ func both(a, b *bool) *bool {
 }
 
 func (ph *phase) status() PhaseStatus {
-	s := PhaseStatus{Name: ph.spec.Name, Pod: ph.spec.Pod, Strategy: ph.spec.Strategy, Total: len(ph.pod.instances), State: PhasePending}
-	for _, in := range ph.pod.instances {
-		if in.complete() {
-			s.Done++
+	s := PhaseStatus{Name: ph.spec.Name, Pod: ph.spec.Pod, Strategy: ph.spec.Strategy, State: PhasePending}
+	if ph.pod != nil {
+		s.Total = len(ph.pod.instances)
+		for _, in := range ph.pod.instances {
+			if in.complete() {
+				s.Done++
+			}
 		}
 	}
 	switch {
@@ -268,6 +303,14 @@ func (ph *phase) status() PhaseStatus {
 	return s
 }
 
+func (m *model) exports() (out []ExportStatus) {
+	for _, name := range slices.Sorted(maps.Keys(m.svc.Spec.Exports)) {
+		v, ok := m.other(cluster.Ref{Service: m.svc.Spec.ID, Field: cluster.RefExport, Port: name})
+		out = append(out, ExportStatus{Name: name, Value: v, Known: ok})
+	}
+	return out
+}
+
 func (m *model) endpoints() []EndpointStatus {
 	var out []EndpointStatus
 	for _, e := range m.svc.Spec.Endpoints {
@@ -277,7 +320,7 @@ func (m *model) endpoints() []EndpointStatus {
 				for _, t := range in.live {
 					if port, ok := t.Spec.Ports[e.Port]; ok && t.Spec.Task == e.Task {
 						es.Addresses = append(es.Addresses, EndpointAddress{
-							Instance: core.InstanceKey(p.spec.Name, in.index), Host: t.Host, Port: port, Ready: t.Status.Ready && !t.Killing})
+							Instance: core.InstanceKey(p.spec.Name, in.index), Name: DNSName(m.svc.Spec.ID, p.spec.Name, in.index, e.Task), Host: t.Host, Port: port, Ready: t.Status.Ready && !t.Killing})
 					}
 				}
 			}

@@ -1,6 +1,9 @@
 package service
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/service/sched"
@@ -17,6 +20,9 @@ func Step(now cluster.Time, view *core.View, offers []cluster.Offer) sched.Resul
 // remove ends all tasks of a service that is to go, and drops it after the last.
 func (m *model) remove() []sched.Call {
 	if m.active == 0 {
+		if len(m.svc.Places) > 0 && !m.svc.KeepData {
+			return []sched.Call{sched.Release{Service: m.svc.Spec.ID, Instances: slices.Sorted(maps.Keys(m.svc.Places))}}
+		}
 		return []sched.Call{sched.Forget{Service: m.svc.Spec.ID}}
 	}
 	calls := killAll(nil, m.extra)
@@ -31,16 +37,51 @@ func (m *model) remove() []sched.Call {
 // kills ends what is not wanted: tasks of no instance, launches that were
 // replaced, and instances whose turn it is to be replaced.
 func (m *model) kills() []sched.Call {
-	calls := killAll(nil, m.extra)
+	end := m.conclude()
+	if m.goesBack {
+		return end // all else is of a spec that is given up
+	}
+	calls := killAll(nil, m.surplus())
+	var release []string
 	for _, p := range m.pods {
 		for _, in := range p.instances {
 			calls = killAll(calls, in.old)
-			if in.action == actKill {
+			switch in.action {
+			case actKill:
 				calls = killAll(calls, in.live)
+			case actRelease:
+				release = append(release, core.InstanceKey(p.spec.Name, in.index))
+			}
+			if in.lost {
+				calls = append(calls, sched.Replace{Service: m.svc.Spec.ID, Pod: p.spec.Name, Index: in.index})
 			}
 		}
 	}
-	return calls
+	if len(release) > 0 {
+		slices.Sort(release)
+		calls = append(calls, sched.Release{Service: m.svc.Spec.ID, Instances: release})
+	}
+	for _, run := range m.runs {
+		calls = append(calls, run)
+	}
+	return append(calls, end...)
+}
+
+// surplus are the tasks that no instance of the spec wants and that are to end
+// now. Of a pod with volumes, which is scaled down, the instance with the highest
+// index ends first, and then the one before it; those nobody can reach do not count.
+func (m *model) surplus() []*cluster.Task {
+	if m.over == nil {
+		return m.extra
+	}
+	var out []*cluster.Task
+	for _, t := range m.extra {
+		p := m.byName[t.Spec.Pod]
+		if p == nil || len(p.spec.Volumes) == 0 || t.Status.State == cluster.TaskUnreachable || t.Spec.Index == m.over[p] {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func killAll(calls []sched.Call, tasks []*cluster.Task) []sched.Call {
@@ -55,10 +96,10 @@ func killAll(calls []sched.Call, tasks []*cluster.Task) []sched.Call {
 // wake is when time alone changes something: the end of a backoff, or of the
 // time for a launch.
 func (m *model) wake() cluster.Time {
-	var wake cluster.Time
+	wake := m.wakeAt
 	for _, p := range m.pods {
 		for _, in := range p.instances {
-			for _, t := range [...]cluster.Time{in.until, in.launchBy} {
+			for _, t := range [...]cluster.Time{in.until, in.launchBy, in.lostAt} {
 				if t != 0 && (wake == 0 || t < wake) {
 					wake = t
 				}

@@ -76,7 +76,9 @@ type world struct {
 	services []*core.Service   // in the order in which they are served: the highest priority first
 	lowest   int               // the lowest priority of a service that is preemptible
 	outlook  *outlook          // nil: nobody asked yet
-	keeping  bool              // a gang keeps offers in this step
+	peers    map[cluster.ServiceID]*peer
+	goingOn  map[string]*core.Run // runs of plans, by service, plan and step
+	keeping  bool                 // a gang keeps offers in this step
 }
 
 func newWorld(now cluster.Time, view *core.View) *world {
@@ -110,10 +112,13 @@ func (w *world) step(svc *core.Service, rooms []*sched.Room, r *sched.Result) (n
 	}
 	kills := m.kills()
 	r.Calls = append(r.Calls, kills...)
+	if m.goesBack {
+		return false
+	}
 	wants := m.launch(rooms, r)
 	wake := m.wake()
 	if wake != 0 && (r.Wake == 0 || wake < r.Wake) {
 		r.Wake = wake
 	}
-	return len(kills) == 0 && !wants && wake == 0 && !m.stuck
+	return len(kills) == 0 && !wants && wake == 0 && !m.stuck && !m.unsettled()
 }

@@ -47,7 +47,9 @@ func (m *model) newTally(p *pod, without *instance) *tally {
 // evict looks for room, one that leaves its agent is where there is room for it.
 func (in *instance) places() []cluster.AgentID {
 	var out []cluster.AgentID
-	if in.to != nil {
+	if in.home != nil {
+		out = append(out, in.home.Agent)
+	} else if in.to != nil {
 		out = append(out, in.to.ID)
 	} else if len(in.live) > 0 {
 		out = append(out, in.live[0].Agent)

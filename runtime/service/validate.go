@@ -72,15 +72,7 @@ func Validate(spec cluster.ServiceSpec) error {
 		validateRules(&f, &spec, i)
 	}
 	validateOrder(&f, &spec)
-	for i, ph := range spec.Deploy {
-		at := fmt.Sprintf("/deploy/%d", i)
-		if findPod(spec.Pods, ph.Pod) == nil {
-			f.add(at+"/pod", "names pod %q, which is not there", ph.Pod)
-		}
-		if ph.Strategy != "" && ph.Strategy != cluster.Serial && ph.Strategy != cluster.Parallel {
-			f.add(at+"/strategy", "is %q, not serial or parallel", ph.Strategy)
-		}
-	}
+	validatePlans(&f, &spec)
 	for i, e := range spec.Endpoints {
 		at := fmt.Sprintf("/endpoints/%d", i)
 		pod := findPod(spec.Pods, e.Pod)
@@ -151,6 +143,8 @@ func validateRules(f *faults, spec *cluster.ServiceSpec, i int) {
 		f.add(at+"/gang", "starts as one, and its phase is serial: make the phase parallel")
 	}
 	validateListen(f, at, p)
+	validateVolumes(f, at, p)
+	validateAfter(f, at, p)
 	if len(f.list) == before {
 		if err := p.ValidateRules(); err != nil {
 			f.add(at, "%s", err)
@@ -209,6 +203,7 @@ func validateTasks(f *faults, at string, tasks []cluster.TaskTemplate, single bo
 		}
 		validateCheck(f, where+"/container/readiness", t, t.Container.Readiness)
 		validateCheck(f, where+"/container/health", t, t.Container.Health)
+		validateCheck(f, where+"/container/leader", t, t.Container.Leader)
 	}
 }
 
@@ -261,6 +256,9 @@ func validateRefs(f *faults, at string, pods []cluster.PodSpec, group []cluster.
 
 func wrongRef(r cluster.Ref, pods []cluster.PodSpec, group []cluster.TaskTemplate) string {
 	tasks := group
+	if r.Service != "" {
+		return "" // it may come later
+	}
 	if r.Pod != "" {
 		p := findPod(pods, r.Pod)
 		if p == nil {

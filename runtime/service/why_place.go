@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -11,7 +12,10 @@ import (
 
 // whyNot explains an instance that is to be launched and has no place.
 func (m *model) whyNot(in *instance) *Why {
-	s := &search{view: m.view, role: m.role(), need: sched.NeedOf(in.toLaunch()), tally: m.newTally(in.pod, nil)}
+	if in.action == actLaunch && in.home != nil {
+		return m.whyNotHome(in)
+	}
+	s := &search{view: m.view, role: m.role(), need: sched.NeedOf(in.wants()), tally: m.newTally(in.pod, nil)}
 	why := s.why()
 	switch {
 	case why.Reason == WhyPlacement:
@@ -30,6 +34,57 @@ func (m *model) whyNot(in *instance) *Why {
 		}
 	}
 	return why
+}
+
+// whyNotHome explains an instance that is to be launched where it lives: the
+// offer is on its way, or it needs more than its place has and its agent has left.
+func (m *model) whyNotHome(in *instance) *Why {
+	a := m.view.Agent(in.home.Agent)
+	if why := m.tooLittle(in, a, in.toLaunch(), a.FreePool()); why != nil {
+		return why
+	}
+	return &Why{Reason: WhyOffer}
+}
+
+// outgrown says why an instance that is to be replaced in its place would not
+// fit there: it is not ended then.
+func (m *model) outgrown(in *instance) *Why {
+	if in.home == nil {
+		return nil
+	}
+	a := m.view.Agent(in.home.Agent)
+	if a == nil || !a.Offerable() {
+		return m.whyLost(in, a)
+	}
+	have := a.FreePool()
+	for _, t := range in.live {
+		have = have.Plus(t.Spec.Pool())
+	}
+	last := 0
+	for i := range in.pod.spec.Tasks {
+		last = max(last, in.pod.stage(in.pod.spec.Tasks[i].Name))
+	}
+	for stage := range last + 1 {
+		tasks := slices.DeleteFunc(slices.Clone(in.pod.spec.Tasks), func(t cluster.TaskTemplate) bool { return in.pod.stage(t.Name) != stage })
+		if why := m.tooLittle(in, a, tasks, have); why != nil {
+			return why
+		}
+	}
+	return nil
+}
+
+// tooLittle says what tasks of an instance lack where it lives; nil: nothing.
+func (m *model) tooLittle(in *instance, a *core.Agent, tasks []cluster.TaskTemplate, free cluster.Pool) *Why {
+	room := &sched.Room{Agent: &a.Info, Role: in.pod.role(m), Free: free}
+	if _, ok := room.ClaimPlace(in.home, tasks, 0); ok {
+		return nil
+	}
+	have := room.Free.Open.Plus(room.Free.Reserved.Of(in.home.Stack).Resources)
+	w := WhyAgent{Agent: a.Info.ID, Hostname: a.Info.Hostname, Shortfalls: sched.NeedOf(tasks).Missing(have)}
+	if w.Shortfalls == nil {
+		w.Shortfalls = []cluster.Shortfall{{Resource: "volumes", Have: "not all free", Need: "those of its place"}}
+	}
+	return &Why{Reason: WhyHome, Agents: []WhyAgent{w}, Command: fmt.Sprintf("dcos service replace %s %s", m.svc.Spec.ID, core.InstanceKey(in.pod.spec.Name, in.index))}
 }
 
 // ending is an agent on which there will be room when what is being ended there

@@ -36,6 +36,7 @@ type agent struct {
 
 	// In the memory of its program.
 	up      bool
+	lost    bool // its machine is no more
 	life    int
 	attempt int    // for a session; counts over all lives, so that an old stream is never heard
 	session string // empty: none
@@ -45,6 +46,9 @@ type agent struct {
 
 // start brings the agent's program up.
 func (a *agent) start() {
+	if a.lost {
+		return
+	}
 	a.up, a.session, a.retry = true, "", minRetry
 	a.life++
 	a.recover()

@@ -48,6 +48,9 @@ func (s *Sim) follow(v *core.View, c core.Command, events []core.Event) {
 		s.operated(v, c.Agent.ID, nil)
 	}
 	for i := range events {
+		if events[i].Kind == core.EventPlaceReleased {
+			s.operated(v, events[i].Agent, nil)
+		}
 		if events[i].Kind == core.EventAgentGone {
 			maps.DeleteFunc(s.custody.born, func(p place, _ int64) bool { return p.agent == events[i].Agent })
 		}

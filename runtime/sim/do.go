@@ -22,7 +22,13 @@ const maxActors = 10_000
 //	faults loss=0.1 duplicate=0.1 delay=500ms taskcrash=0.2 mastercrash=0.01 sync=50ms
 //	service web pods=(a:1,b:3:unique)  wants a service; see spec
 //	install spark                      wants one of a head and workers that follow it
-//	remove web · job pi service=web    wants it gone · a run of it
+//	remove web keep · job pi service=web  wants it gone, its data perhaps not · a run of it
+//	restart web p 0 · replace web p 0  starts an instance again · gives it another place
+//	plan web update confirm p step     says something to a plan
+//	rollback web                       wants the spec of before
+//	lose a1                            ends a machine for ever, and says so
+//	answer                             lets a person say all that plans wait for, from now on
+//	uninstall                          wants all services gone with all data
 //	advance 30s · settle 60s           lets time pass · until all is as it is wanted
 //	crash master 5s · crash X 5s       ends a program, for a while
 //	reboot a1 5s wipe                  ends a machine; it may lose its disk
@@ -38,9 +44,17 @@ var verbs = map[string]func(*Sim, Op) error{
 	"agents": (*Sim).doAgents, "framework": (*Sim).doFramework, "faults": (*Sim).doFaults, "operate": (*Sim).doOperate,
 	"service": (*Sim).doService, "install": (*Sim).doService,
 	"remove": func(s *Sim, op Op) error {
-		s.Want(core.RemoveService{Service: cluster.ServiceID(op.word(0))})
+		s.Want(core.RemoveService{Service: cluster.ServiceID(op.word(0)), KeepData: op.has("keep"), Principal: "ann"})
 		return nil
 	},
+	"restart": (*Sim).doRestart, "replace": (*Sim).doRestart, "plan": (*Sim).doPlan,
+	"rollback": func(s *Sim, op Op) error {
+		s.Want(core.RollbackService{Service: cluster.ServiceID(op.word(0)), Principal: "ann"})
+		return nil
+	},
+	"lose":      func(s *Sim, op Op) error { return s.reach(op, func(a *agent) { s.Lose(a.id) }, nil) },
+	"answer":    func(s *Sim, _ Op) error { s.Answer(); return nil },
+	"uninstall": func(s *Sim, _ Op) error { s.Uninstall(); return nil },
 	"job": func(s *Sim, op Op) error {
 		s.Want(core.PutRun{Spec: cluster.RunSpec{ID: cluster.RunID(op.word(0)), Service: cluster.ServiceID(op.text("service", "")), Task: driver()}})
 		return nil
@@ -166,7 +180,7 @@ func (s *Sim) doFaults(op Op) error {
 func (s *Sim) doService(op Op) error {
 	sp, err := spec(op)
 	if err == nil {
-		s.Want(core.PutService{Spec: sp, Principal: "ann"})
+		s.Want(core.PutService{Spec: sp, Over: !op.has("patient"), Principal: "ann"})
 	}
 	return err
 }
@@ -218,6 +232,9 @@ func (s *Sim) reach(op Op, agent func(*agent), guest func(*guest)) error {
 		guest(g)
 		return nil
 	}
+	if s.lost[cluster.AgentID(name)] {
+		return nil // there was
+	}
 	return fmt.Errorf("%s: there is nobody of that name", op)
 }
 
@@ -252,6 +269,22 @@ func (s *Sim) doPartition(op Op) error {
 		cut := of(string(g.id)) != master
 		s.CutFramework(g.id, cut, cut)
 	}
+	return nil
+}
+
+// doRestart restarts an instance, or gives it another place.
+func (s *Sim) doRestart(op Op) error {
+	i, err := strconv.Atoi(op.word(2))
+	if err != nil {
+		return fmt.Errorf("%s: %q is not an index", op, op.word(2))
+	}
+	s.Want(core.RestartInstance{Service: cluster.ServiceID(op.word(0)), Pod: op.word(1), Index: i, Replace: op.Verb == "replace", Principal: "ann"})
+	return nil
+}
+
+// doPlan says something to a plan.
+func (s *Sim) doPlan(op Op) error {
+	s.Want(core.PlanCall{Service: cluster.ServiceID(op.word(0)), Plan: op.word(1), Verb: core.Verb(op.word(2)), Phase: op.word(3), Step: op.word(4), Principal: "ann"})
 	return nil
 }
 

@@ -13,10 +13,16 @@
 // runs, that groups are launched whole, and that a task sees in a volume just
 // what was written into that volume. What the service framework asks for is
 // judged in the state in which it asked: rules on agents, gangs, preemption and
-// MinReady. After the faults end, Settle demands
+// MinReady. It is followed, too, which instance has which place: no place is
+// given up with its data unless a person, the pod's own Recovery, the end of its
+// service or the loss of its machine gave it up, no two groups of tasks live with
+// one volume, and neither a ONCE task on the same volumes nor a step of the same
+// start of a plan is run again after it ended well. After the faults end, Settle demands
 // that the cluster becomes what is wanted, and that nothing else runs: first
 // with the frameworks of outside there, then without them, when nothing that
-// they held may be left.
+// they held may be left. A plan is through then, or says that it waits for a
+// person; when that person answers, it is through. When all is uninstalled,
+// nothing is reserved and no data is left.
 //
 // Whatever happens is a list of operations, each a line of text (Op). A scenario
 // file in testdata says step by step what happens and what is seen. TestSeeds

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
@@ -116,7 +117,7 @@ func (s *Sim) tidy() {
 		}
 		var ops []cluster.Operation
 		for _, r := range a.Reserved.Minus(a.Held) {
-			if r.Stack[0].Static && len(r.Stack) == 1 {
+			if r.Stack[0].Static && len(r.Stack) == 1 || s.isPlaceRole(r.Stack.Role()) {
 				continue
 			}
 			for i := range r.Volumes {
@@ -129,6 +130,17 @@ func (s *Sim) tidy() {
 		}
 	}
 	s.after(tidyEvery, s.tidy)
+}
+
+// isPlaceRole reports whether a role is that of a service's places, which their
+// service alone gives up.
+func (s *Sim) isPlaceRole(r cluster.Role) bool {
+	for id := range s.services {
+		if strings.HasSuffix(string(r), "/"+string(id)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *guest) start() {

@@ -32,6 +32,7 @@ func (s *Sim) judge(f *framework, v *core.View, calls []sched.Call) {
 		switch c := call.(type) {
 		case sched.Accept:
 			o, _ := s.master.alloc.Offer(c.Offers[0])
+			s.judgeMade(v, c.Places)
 			for i := range c.Tasks {
 				t := &c.Tasks[i]
 				k := podKey{t.Service, t.Pod}
@@ -49,7 +50,9 @@ func (s *Sim) judge(f *framework, v *core.View, calls []sched.Call) {
 	}
 	for _, k := range pods {
 		if p := podOf(v, k); p != nil {
-			s.judgePlaces(v, k, p, launches[k], agents)
+			if len(p.Volumes) == 0 { // where the others live was decided before
+				s.judgePlaces(v, k, p, launches[k], agents)
+			}
 			s.judgeGang(v, k, p, launches[k])
 		}
 	}

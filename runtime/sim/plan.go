@@ -17,9 +17,12 @@ const (
 // Plan lets chance decide what happens to a cluster: what is asked of it, who
 // uses it, what fails, how badly. Then all faults end and it must settle, first
 // with the frameworks of outside there, then without them. The same seed is the
-// same plan.
+// same plan. Every other plan is of services that keep data.
 func Plan(seed uint64) []Op {
 	p := planner{r: rand.New(rand.NewPCG(seed, 0xc4a05)), wanted: map[string]bool{}}
+	if seed%2 == 0 {
+		return p.keeping()
+	}
 	p.racks = 2 + p.r.IntN(2)
 	p.addf("agents %d cpus=8 mem=16G racks=%d%s", planAgents, p.racks, p.either(" zones=2"))
 	p.addf("faults %s", p.faults())
@@ -50,6 +53,8 @@ type planner struct {
 	runs   int
 	racks  int
 	gangs  bool // there are gangs
+	lost   bool // a machine was lost for ever
+	kept   bool // services keep data
 }
 
 func (p *planner) addf(format string, args ...any) {
@@ -104,7 +109,11 @@ func (p *planner) frameworks() {
 func (p *planner) act() {
 	agent, down := 1+p.r.IntN(planAgents), p.r.Int64N(60_000)
 	service := []string{"s0", "s1", "s2"}[p.r.IntN(3)]
-	switch p.r.IntN(21) {
+	kind := p.r.IntN(21)
+	if p.kept && (kind < 5 || kind == 18 || kind == 19) {
+		kind = 7 + p.r.IntN(8) // it has services of its own
+	}
+	switch kind {
 	case 0, 1, 2, 3:
 		p.wanted[service] = true
 		p.service(service)

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -37,6 +39,7 @@ func TestScenarios(t *testing.T) {
 type scenario struct {
 	*Sim
 	events []string // since the last time they were asked for
+	met    []string // volumes, in the order in which they were printed first
 }
 
 // run does what a line says: an operation, or a look at what is.
@@ -64,6 +67,10 @@ func (sc *scenario) run(d *datadriven.TestData) (string, error) {
 		return sc.processes(), nil
 	case "places":
 		return sc.places(), nil
+	case "homes":
+		return sc.homes(), nil
+	case "plans":
+		return sc.plans(), nil
 	case "volumes":
 		return sc.volumes(), nil
 	case "expect":
@@ -192,6 +199,45 @@ func (sc *scenario) places() string {
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, "")
+}
+
+// homes prints which places instances have; it names them in the order in which
+// they were met, since who is where is chance.
+func (sc *scenario) homes() string {
+	var b strings.Builder
+	show := func(id cluster.ServiceID, places map[string]*cluster.Place, what string) {
+		for _, k := range slices.Sorted(maps.Keys(places)) {
+			vol := places[k].Volumes[0].ID
+			i := slices.Index(sc.met, vol)
+			if i < 0 {
+				i, sc.met = len(sc.met), append(sc.met, vol)
+			}
+			fmt.Fprintf(&b, "%s.%s has volume %d%s\n", id, k, i+1, what)
+		}
+	}
+	for svc := range sc.View().Services() {
+		show(svc.Spec.ID, svc.Places, "")
+	}
+	for l := range sc.View().Leftovers() {
+		show(l.Service, l.Places, ", left over")
+	}
+	return b.String()
+}
+
+// plans prints the plans of all services with their phases.
+func (sc *scenario) plans() string {
+	var b strings.Builder
+	for _, st := range service.Statuses(sc.Now(), sc.View()) {
+		for _, p := range st.Plans {
+			fmt.Fprintln(&b, strings.TrimSpace(fmt.Sprint(st.ID, " ", p.Name, " ", p.Status, " ", p.WhyText)))
+			for _, ph := range p.Phases {
+				for _, step := range ph.Steps {
+					fmt.Fprintf(&b, "  %s/%s %s %s\n", ph.Name, step.Name, step.Kind, step.Status)
+				}
+			}
+		}
+	}
+	return b.String()
 }
 
 // volumes prints what the master and the agents have of volumes.

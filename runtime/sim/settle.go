@@ -83,9 +83,14 @@ func (s *Sim) Settled() error {
 	}
 	if s.tidying {
 		for _, a := range s.agents {
-			if err := a.bare(v); err != nil {
+			if err := s.bare(a, v); err != nil {
 				return fmt.Errorf("agent %s: %w", a.id, err)
 			}
+		}
+	}
+	if s.emptying {
+		if err := s.emptied(v); err != nil {
+			return err
 		}
 	}
 	if n := s.master.alloc.Outstanding(); n != 0 {
@@ -95,13 +100,19 @@ func (s *Sim) Settled() error {
 }
 
 // bare says what is left on an agent of what frameworks reserved and wrote.
-func (a *agent) bare(v *core.View) error {
+func (s *Sim) bare(a *agent, v *core.View) error {
 	// A service of such a role may use some of it: then it stays.
 	rec := v.Agent(a.id)
-	if left := rec.Reserved.Minus(rec.Held).Minus(a.info.Reserved); len(left) > 0 {
+	left := rec.Reserved.Minus(rec.Held).Minus(a.info.Reserved)
+	n := a.volumeNames()
+	if !s.emptying { // services keep places
+		left = slices.DeleteFunc(left, func(r cluster.Reserved) bool { return s.isPlaceRole(r.Stack.Role()) })
+		n = slices.DeleteFunc(n, func(n cluster.VolumeName) bool { return s.custody.born[place{a.id, n}] != 0 })
+	}
+	if len(left) > 0 {
 		return fmt.Errorf("%s is reserved for roles, and their frameworks are gone", left.Flat())
 	}
-	if n := a.volumeNames(); len(n) > 0 {
+	if len(n) > 0 {
 		return fmt.Errorf("it has data of %d volumes that are not there, %s of role %s", len(n), n[0].ID, n[0].Role)
 	}
 	return nil
@@ -127,12 +138,14 @@ func (s *Sim) settledService(v *core.View, id cluster.ServiceID) error {
 		return nil
 	case !ok:
 		return fmt.Errorf("service %s is not there", id)
+	case !s.answering && len(answers(&st)) > 0 && len(st.Leftover) == 0:
+		return s.planned(&st) // it waits for a person
 	case len(st.Leftover) == 0 && s.mayWait(v, &v.Service(id).Spec, st):
 		return nil
 	case st.State != service.ServiceRunning || st.Ready != st.Total || len(st.Leftover) > 0:
 		return fmt.Errorf("service %s is %s, %d of %d ready, %d left over: %s", id, st.State, st.Ready, st.Total, len(st.Leftover), waiting(st))
 	}
-	return nil
+	return s.planned(&st)
 }
 
 // mayWait reports whether a service may wait for what it waits for. One that is
@@ -155,18 +168,25 @@ func (s *Sim) mayWait(v *core.View, spec *cluster.ServiceSpec, st service.Status
 // givesWay reports whether all that a service lacks waits for room, or for
 // offers where others get some.
 func givesWay(st service.Status, others bool) bool {
+	waits := false
 	for _, p := range st.Pods {
 		for _, in := range p.Instances {
 			switch {
 			case in.Ready:
+			case in.State == service.StateReady && in.Outdated:
+				// its turn comes after those that wait
 			case in.State != service.StateWaiting || in.Why == nil:
 				return false
+			case in.Why.Reason == service.WhyTurn || in.Why.Reason == service.WhyPhase:
+				// behind one that is seen here, too
 			case in.Why.Reason != service.WhyResources && (in.Why.Reason != service.WhyOffer || !others):
 				return false
+			default:
+				waits = true
 			}
 		}
 	}
-	return true
+	return waits
 }
 
 // waiting says what the instances of a service wait for.

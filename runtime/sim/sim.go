@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
@@ -37,7 +38,13 @@ type Sim struct {
 	asked    int            // counts submissions and answers
 	tidying  bool           // an operator takes back what is reserved for roles
 
+	answering bool // a person says what plans wait for
+	emptying  bool // everything was uninstalled
+
 	custody custody // of volumes
+	deeds   deeds   // of services with data, and of plans
+	joined  int     // agents, ever
+	lost    map[cluster.AgentID]bool
 
 	watch func(core.Event) // for scenarios; may be nil
 	trace []string
@@ -46,7 +53,7 @@ type Sim struct {
 
 // New makes a cluster of a master and no agent.
 func New(seed uint64) *Sim {
-	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}, custody: newCustody()}
+	s := &Sim{random: rand.New(rand.NewPCG(seed, seed)), services: map[cluster.ServiceID]bool{}, runs: map[cluster.RunID]bool{}, custody: newCustody(), deeds: newDeeds(), lost: map[cluster.AgentID]bool{}}
 	s.now = 1_000_000
 	s.master = &master{sim: s, log: &disk{Log: mem.New()}}
 	s.master.start()
@@ -78,7 +85,8 @@ func (s *Sim) Advance(d cluster.Millis) {
 // AddAgents adds n agents "a1", "a2", … of a size and starts them.
 func (s *Sim) AddAgents(n int, total cluster.Resources) {
 	for range n {
-		i := len(s.agents) + 1
+		s.joined++
+		i := s.joined
 		id := cluster.AgentID(fmt.Sprintf("a%d", i))
 		a := &agent{sim: s, id: id, tasks: map[cluster.TaskID]*task{}, volumes: map[cluster.VolumeName]*volume{}, info: cluster.Agent{ID: id, Hostname: "node-" + string(id),
 			Host: fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), Total: total}}
@@ -105,7 +113,8 @@ func (s *Sim) agent(id cluster.AgentID) *agent {
 
 // Want submits a command as an API client does: when those before are answered,
 // and again and again until it is answered itself. A service that is still
-// being removed is put when it is gone.
+// being removed is put when it is gone. A change that is under way, and that a
+// patient client does not replace, answers it.
 func (s *Sim) Want(c core.Command) {
 	switch c := c.(type) {
 	case core.PutService:
@@ -126,8 +135,8 @@ func (s *Sim) try(c core.Command) {
 	s.asked++
 	asked := s.asked
 	s.master.submit(c, func(events []core.Event) {
-		_, put := c.(core.PutService)
-		if r := core.Refused(events); s.asked != asked || put && r != nil && r.Code == core.CodeConflict {
+		put, ok := c.(core.PutService)
+		if r := core.Refused(events); s.asked != asked || ok && r != nil && r.Code == core.CodeConflict && !s.stays(put.Spec.ID) {
 			return
 		}
 		s.asked++
@@ -140,6 +149,12 @@ func (s *Sim) try(c core.Command) {
 			s.try(c)
 		}
 	})
+}
+
+// stays reports whether a service is there and not being removed.
+func (s *Sim) stays(id cluster.ServiceID) bool {
+	svc := s.View().Service(id)
+	return svc != nil && !svc.Removing
 }
 
 // crashMaster ends the master and starts it some time later.
@@ -179,6 +194,29 @@ func (s *Sim) restart(id cluster.AgentID, down cluster.Millis, at func(*agent)) 
 	at(a)
 	s.tracef("agent %s goes down for %d ms", id, down)
 	s.after(down, a.start)
+}
+
+// Lose ends an agent's machine for ever, and says so to the master.
+func (s *Sim) Lose(id cluster.AgentID) {
+	a := s.agent(id)
+	if a == nil {
+		return
+	}
+	s.tracef("agent %s is lost", id)
+	a.stop()
+	a.reboot(true)
+	a.lost, s.lost[id] = true, true
+	s.agents = slices.DeleteFunc(s.agents, func(o *agent) bool { return o == a })
+	s.declareGone(id)
+}
+
+// declareGone says that an agent is gone until the master knows it. It waits for
+// no other command: those that are wanted may wait for this one.
+func (s *Sim) declareGone(id cluster.AgentID) {
+	if a := s.View().Agent(id); a != nil && a.State != cluster.AgentGone {
+		s.master.submit(core.AgentGone{Agent: id, Principal: "operator"}, nil)
+		s.after(2000, func() { s.declareGone(id) })
+	}
 }
 
 // SetSkew sets how far the clock of an agent is ahead of the master's.
@@ -240,6 +278,8 @@ func (s *Sim) applied(state *core.State, c core.Command, events []core.Event) {
 		s.tracef("%s", strings.Join(strings.Fields(fmt.Sprint(e.Index, " ", e.Kind, " ", e.Service, " ", e.Run, " ", e.Task, " ",
 			e.Agent, " ", e.State, " ", e.Reason, " ", e.Code, " ", e.Message)), " "))
 	}
+	s.watchPlaces(state.View(), c, events)
+	s.watchSteps(events)
 	s.follow(state.View(), c, events)
 	s.watchEndings(state.View(), events)
 	s.watchGroups(state.View(), c, events)

@@ -74,6 +74,7 @@ func (a *agent) begin(t *task) {
 	}
 	t.alive = true
 	a.mount(t)
+	a.sim.starts(t)
 	slow := t.spec.Container.Readiness != nil
 	a.report(t, cluster.TaskStatus{State: cluster.TaskRunning, Ready: !slow && t.spec.Goal == cluster.GoalRunning})
 	if slow {
@@ -118,6 +119,9 @@ func (a *agent) end(t *task, code int) {
 		st.State, st.Message = cluster.TaskFailed, fmt.Sprintf("exit code %d", code)
 	}
 	a.report(t, st)
+	if st.State == cluster.TaskFinished {
+		a.sim.finished(t)
+	}
 }
 
 // kill asks a task to end. One that is not here is lost.
@@ -184,6 +188,7 @@ func (a *agent) reboot(wipe bool) {
 	if wipe {
 		a.memory, a.hellos, a.volumes = a.memory+1, 0, map[cluster.VolumeName]*volume{}
 		a.sim.custody.wiped(a.id)
+		a.sim.unheard(a.order)
 	}
 	for _, t := range slices.Clone(a.order) {
 		t.alive = false

@@ -85,7 +85,10 @@ func (a *agent) refused(t *task) string {
 			}
 		}
 	}
-	if len(t.sees) < len(held(&t.spec))+len(t.spec.Container.Volumes) {
+	mounted := func(m cluster.VolumeMount) bool {
+		return slices.ContainsFunc(t.sees, func(n cluster.VolumeName) bool { return n.ID == m.Volume })
+	}
+	if slices.ContainsFunc(t.spec.Container.Volumes, func(m cluster.VolumeMount) bool { return !mounted(m) }) {
 		return "the task of its group that holds a volume it mounts is not there"
 	}
 	return ""
@@ -94,6 +97,11 @@ func (a *agent) refused(t *task) string {
 // mount lets a task that starts see its volumes, and write into them.
 func (a *agent) mount(t *task) {
 	for _, n := range t.sees {
+		for _, o := range a.order {
+			if o != t && o.alive && slices.Contains(o.sees, n) && group(&o.spec) != group(&t.spec) {
+				a.sim.fail("agent %s: tasks %s and %s of two groups live with volume %s of role %s", a.id, o.spec.ID, t.spec.ID, n.ID, n.Role)
+			}
+		}
 		v := a.volumes[n]
 		birth := a.sim.custody.tasks[t.spec.ID][n]
 		switch {

@@ -22,39 +22,109 @@ type Engine struct {
 	mu        sync.Mutex
 	revision  int64
 	installed []plan.Installed
-	services  map[cluster.ServiceID]cluster.ServiceSpec
+	records   map[cluster.ServiceID]*plan.Record
+	leftovers []plan.Leftover
 	runs      []cluster.RunSpec
 	who       []string
 }
 
-var _ plan.Engine = (*Engine)(nil)
+var _ plan.Keeper = (*Engine)(nil)
 
 // View implements plan.Engine.
 func (e *Engine) View(context.Context) (plan.View, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return plan.View{Revision: e.revision, Installations: slices.Clone(e.installed), Agents: e.Nodes}, nil
+	return plan.View{Revision: e.revision, Installations: slices.Clone(e.installed), Agents: e.Nodes, Leftovers: slices.Clone(e.leftovers)}, nil
 }
 
 // ApplyInstallation implements plan.Engine.
-func (e *Engine) ApplyInstallation(_ context.Context, inst cluster.Installation, service cluster.ServiceSpec) error {
+func (e *Engine) ApplyInstallation(ctx context.Context, inst cluster.Installation, service cluster.ServiceSpec) error {
+	return e.Change(ctx, plan.Change{Installation: inst, Service: service})
+}
+
+// Change implements plan.Keeper; the generation is the revision.
+func (e *Engine) Change(_ context.Context, c plan.Change) error {
+	id := c.Installation.ID
 	if e.Fail != nil {
-		if err := e.Fail(inst.ID); err != nil {
+		if err := e.Fail(id); err != nil {
 			return err
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.at(inst.ID) >= 0 {
-		return problem.New(problem.Exists, "service %s exists", inst.ID)
+	at := e.at(id)
+	switch {
+	case c.Expect == 0 && at >= 0:
+		return problem.New(problem.Exists, "service %s exists", id)
+	case c.Expect != 0 && (at < 0 || e.records[id].Generation != c.Expect):
+		return problem.New(problem.Conflict, "service %s is not at generation %d", id, c.Expect)
 	}
-	e.change(inst.Principal)
-	e.installed = append(e.installed, plan.Installed{Installation: inst})
-	slices.SortFunc(e.installed, func(a, b plan.Installed) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	if e.services == nil {
-		e.services = map[cluster.ServiceID]cluster.ServiceSpec{}
+	e.change(c.Installation.Principal)
+	r := &plan.Record{Generation: e.revision, Service: c.Service}
+	if at >= 0 {
+		old := e.records[id]
+		if c.From == 0 && old.Busy != "" && !c.Over {
+			return problem.New(problem.Conflict, "service %s: %s", id, old.Busy)
+		}
+		r.Barrier = old.Barrier
+		r.History = append(slices.Clone(old.History), plan.Past{Generation: old.Generation, Installation: e.installed[at].Installation, Bindings: e.installed[at].Bindings, Service: old.Service, Settled: old.Busy == ""})
+		e.installed[at].Installation, e.installed[at].Bindings = c.Installation, c.Bindings
+	} else {
+		e.installed = append(e.installed, plan.Installed{Installation: c.Installation, Bindings: c.Bindings})
+		slices.SortFunc(e.installed, func(a, b plan.Installed) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		e.leftovers = slices.DeleteFunc(e.leftovers, func(l plan.Leftover) bool { return l.ID == id })
 	}
-	e.services[inst.ID] = service
+	if e.records == nil {
+		e.records = map[cluster.ServiceID]*plan.Record{}
+	}
+	e.records[id] = r
+	return nil
+}
+
+// Record implements plan.Keeper.
+func (e *Engine) Record(_ context.Context, id cluster.ServiceID) (plan.Record, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.at(id) < 0 {
+		return plan.Record{}, problem.New(problem.NotFound, "there is no service %s", id)
+	}
+	return *e.records[id], nil
+}
+
+// Close closes the way back of a service at its generation, as a step does.
+func (e *Engine) Close(id cluster.ServiceID, step string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if i := e.at(id); i >= 0 {
+		e.records[id].Barrier = &plan.Barrier{Generation: e.records[id].Generation, Version: e.installed[i].Version, Step: step}
+	}
+}
+
+// Busy says that a change of a service is under way, until its next change.
+func (e *Engine) Busy(id cluster.ServiceID, words string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.at(id) >= 0 {
+		e.records[id].Busy = words
+	}
+}
+
+// RemoveService implements plan.Keeper; what is kept is left at once.
+func (e *Engine) RemoveService(ctx context.Context, principal string, id cluster.ServiceID, keepData bool) error {
+	if err := e.Remove(ctx, principal, id); err != nil || !keepData {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.at(id)
+	l := plan.Leftover{ID: id, Package: e.installed[i].Package, Version: e.installed[i].Version}
+	for _, p := range e.records[id].Service.Pods {
+		for _, v := range p.Volumes {
+			l.Instances += p.Count
+			l.Bytes += v.Size * int64(p.Count)
+		}
+	}
+	e.leftovers = append(e.leftovers, l)
 	return nil
 }
 
@@ -79,7 +149,7 @@ func (e *Engine) Forget(id cluster.ServiceID) {
 	if i := e.at(id); i >= 0 {
 		e.revision++
 		e.installed = slices.Delete(e.installed, i, i+1)
-		delete(e.services, id)
+		delete(e.records, id)
 	}
 }
 
@@ -99,8 +169,11 @@ func (e *Engine) Run(_ context.Context, principal string, spec cluster.RunSpec) 
 func (e *Engine) Service(id cluster.ServiceID) (cluster.ServiceSpec, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s, ok := e.services[id]
-	return s, ok
+	r, ok := e.records[id]
+	if !ok {
+		return cluster.ServiceSpec{}, false
+	}
+	return r.Service, true
 }
 
 // Runs lists the runs that were started.

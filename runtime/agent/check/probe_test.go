@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -179,5 +180,80 @@ func TestNew_refusesAWrongCheck(t *testing.T) {
 		if _, err := New(c, target); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
+	}
+}
+
+// TestHTTP_asZooKeeperAnswers makes the checks of a ZooKeeper on what its admin
+// server says of itself (/commands/monitor of 3.9; all numbers are doubles).
+func TestHTTP_asZooKeeperAnswers(t *testing.T) {
+	const (
+		ready  = `status == 200 && body.server_state in ["leader", "follower", "standalone"]`
+		leader = `body.server_state == "leader"`
+		synced = `body.server_state != "leader" || body.synced_followers == body.followers`
+	)
+	var reply string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, reply)
+	}))
+	t.Cleanup(s.Close)
+	port := netip.MustParseAddrPort(s.Listener.Addr().String()).Port()
+	target := Target{Host: "127.0.0.1", Ports: map[string]uint16{"admin": port}}
+	for _, c := range []struct {
+		reply, expect string
+		pass          bool
+	}{
+		{`{"version":"3.9.5","server_state":"follower","znode_count":5,"avg_latency":0.5,"command":"monitor","error":null}`, ready, true},
+		{`{"version":"3.9.5","server_state":"follower","znode_count":5,"command":"monitor","error":null}`, leader, false},
+		{`{"server_state":"leader","synced_followers":2,"followers":2.0,"error":null}`, leader, true},
+		{`{"server_state":"leader","synced_followers":2,"followers":2.0,"error":null}`, synced, true},
+		{`{"server_state":"leader","synced_followers":1,"followers":2,"error":null}`, synced, false},
+		{`{"server_state":"observer","error":null}`, ready, false},
+		// It listens before it has found its peers.
+		{`{"command":"monitor","error":"This ZooKeeper instance is not currently serving requests"}`, ready, false},
+		{`{"command":"monitor","error":"This ZooKeeper instance is not currently serving requests"}`, leader, false},
+	} {
+		reply = c.reply
+		p, err := New(cluster.Check{HTTP: &cluster.HTTPCheck{Port: "admin", Path: "/commands/monitor", Expect: c.expect}}, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Try(t.Context()); (err == nil) != c.pass {
+			t.Errorf("%s over %s: got %v, want a pass: %t", c.expect, c.reply, err, c.pass)
+		}
+	}
+}
+
+// TestCommand_asABrokerAnswers runs a check that talks to the service as a
+// client does: with arguments of the task, an exit code that tells, a reason on
+// its last line, and no more time than the check gives it.
+func TestCommand_asABrokerAnswers(t *testing.T) {
+	argv := []string{"/opt/jre/bin/java", "-cp", "/opt/kafka/tool/tool.jar", "Ready", "10.0.0.1", "31000", "1"}
+	var got []string
+	answer := func(context.Context, io.Writer) (int, error) { return 0, nil }
+	target := Target{Exec: func(ctx context.Context, argv []string, out io.Writer) (int, error) {
+		got = argv
+		return answer(ctx, out)
+	}}
+	p, err := New(cluster.Check{Command: argv, Timeout: 20}, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Try(t.Context()); err != nil || strings.Join(got, " ") != strings.Join(argv, " ") {
+		t.Errorf("a broker in the quorum: %v, ran %q", err, got)
+	}
+	answer = func(_ context.Context, out io.Writer) (int, error) {
+		_, _ = io.WriteString(out, "WARN no SLF4J providers\nbroker 1 is fenced: its log is behind\n")
+		return 1, nil
+	}
+	if err := p.Try(t.Context()); err == nil || !strings.Contains(err.Error(), "broker 1 is fenced: its log is behind") {
+		t.Errorf("a fenced broker: %v", err)
+	}
+	answer = func(ctx context.Context, _ io.Writer) (int, error) {
+		<-ctx.Done() // it waits for a controller
+		return -1, ctx.Err()
+	}
+	if err := p.Try(t.Context()); err == nil || err.Error() != "no answer within 20ms" {
+		t.Errorf("a broker without controllers: %v", err)
 	}
 }

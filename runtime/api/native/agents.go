@@ -21,12 +21,9 @@ func (a *api) mintToken(c call) (reply, error) {
 	if !can {
 		return reply{}, problem.New(problem.NotFound, "%s: nobody can join this cluster", c.URL.Path)
 	}
-	var ask client.MintToken
-	if c.ContentLength != 0 {
-		var err error
-		if ask, err = body[client.MintToken](c); err != nil {
-			return reply{}, err
-		}
+	ask, err := optional[client.MintToken](c)
+	if err != nil {
+		return reply{}, err
 	}
 	token, err := j.MintToken(c.Context(), ask)
 	if err != nil {

@@ -138,7 +138,7 @@ func (a *api) frameworks(call) (reply, error) {
 func (a *api) removeFramework(c call) (reply, error) {
 	if id := cluster.FrameworkID(c.id); id == service.Framework || id == job.Framework {
 		return reply{}, problem.New(problem.Forbidden, "framework %q is a part of the master", id).
-			WithHint("remove its services: dcos service remove")
+			WithHint("remove its services: dcos package uninstall")
 	}
 	return a.submit(c, core.RemoveFramework{Framework: cluster.FrameworkID(c.id), Principal: c.principal.Name})
 }

@@ -82,10 +82,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("POST "+client.PathAgents+"/{id}/deactivate", a.handle(auth.Write, "agent", a.deactivateAgent))
 	mux.HandleFunc("POST "+client.PathAgents+"/{id}/reactivate", a.handle(auth.Write, "agent", a.reactivateAgent))
 	mux.HandleFunc("DELETE "+client.PathAgents+"/{id}", a.handle(auth.Delete, "agent", a.removeAgent))
-	mux.HandleFunc("GET "+client.PathServices, a.handle(auth.Read, "service", a.services))
-	mux.HandleFunc("GET "+client.PathServices+"/{id}", a.handle(auth.Read, "service", a.service))
-	mux.HandleFunc("PUT "+client.PathServices+"/{id}", a.handle(auth.Write, "service", a.putService))
-	mux.HandleFunc("DELETE "+client.PathServices+"/{id}", a.handle(auth.Delete, "service", a.removeService))
+	a.serviceRoutes(mux)
 	mux.HandleFunc("GET "+client.PathTasks, a.handle(auth.Read, "task", a.tasks))
 	mux.HandleFunc("GET "+client.PathTasks+"/{id}", a.handle(auth.Read, "task", a.task))
 	mux.HandleFunc("POST "+client.PathTasks+"/{id}/kill", a.handle(auth.Delete, "task", a.killTask))
@@ -199,6 +196,14 @@ func body[T any](c call) (T, error) {
 		return out, problem.New(problem.Invalid, "%s %s: body: %w", c.Method, c.URL.Path, err)
 	}
 	return out, nil
+}
+
+// optional is body for a request that may have none.
+func optional[T any](c call) (out T, err error) {
+	if c.ContentLength == 0 {
+		return out, nil
+	}
+	return body[T](c)
 }
 
 // number reads a query parameter that is a number of 0 or more.

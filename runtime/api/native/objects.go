@@ -11,7 +11,6 @@ import (
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
 	"github.com/universe-dcos/universe/runtime/job"
-	"github.com/universe-dcos/universe/runtime/service"
 )
 
 func (a *api) state(call) (reply, error) {
@@ -70,19 +69,6 @@ func (a *api) removeAgent(c call) (reply, error) {
 	return a.submit(c, core.AgentGone{Agent: cluster.AgentID(c.id), Principal: c.principal.Name})
 }
 
-func (a *api) services(call) (reply, error) {
-	v := a.Cluster.View()
-	return ok(client.List[service.Status]{Index: v.Index(), Items: service.Statuses(a.Cluster.Now(), v)})
-}
-
-func (a *api) service(c call) (reply, error) {
-	s, found := service.StatusOf(a.Cluster.Now(), a.Cluster.View(), cluster.ServiceID(c.id))
-	if !found {
-		return reply{}, notFound("service", c.id, hintService)
-	}
-	return ok(s)
-}
-
 func notFound(kind, id, hint string) error {
 	return problem.New(problem.NotFound, "there is no %s %q", kind, id).WithHint("%s", hint)
 }
@@ -92,28 +78,8 @@ const (
 	hintService = "see what there is: dcos service list"
 	hintTask    = "see what there is: dcos task list --all"
 	hintRun     = "runs that ended are kept for a while only"
+	hintLeft    = "services leave something only when they are removed with their data kept"
 )
-
-func (a *api) putService(c call) (reply, error) {
-	put, err := body[client.PutService](c)
-	if err != nil {
-		return reply{}, err
-	}
-	if put.Spec.ID == "" {
-		put.Spec.ID = cluster.ServiceID(c.id)
-	}
-	if string(put.Spec.ID) != c.id {
-		return reply{}, problem.New(problem.Invalid, "PUT %s: the spec in the body is for service %q", c.URL.Path, put.Spec.ID)
-	}
-	if put.Installation != nil {
-		put.Installation.Principal, put.Installation.At = c.principal.Name, a.Cluster.Now()
-	}
-	return a.submit(c, core.PutService{Spec: put.Spec, Installation: put.Installation, Expect: put.Expect, Principal: c.principal.Name})
-}
-
-func (a *api) removeService(c call) (reply, error) {
-	return a.submit(c, core.RemoveService{Service: cluster.ServiceID(c.id), Principal: c.principal.Name})
-}
 
 // submit answers with the index of a change. What follows from it comes later.
 func (a *api) submit(c call, cmd core.Command) (reply, error) {
@@ -155,12 +121,9 @@ func (a *api) task(c call) (reply, error) {
 }
 
 func (a *api) killTask(c call) (reply, error) {
-	var kill client.KillTask
-	if c.ContentLength != 0 {
-		var err error
-		if kill, err = body[client.KillTask](c); err != nil {
-			return reply{}, err
-		}
+	kill, err := optional[client.KillTask](c)
+	if err != nil {
+		return reply{}, err
 	}
 	return a.submit(c, core.KillTask{Task: cluster.TaskID(c.id), Grace: kill.Grace, Principal: c.principal.Name})
 }
@@ -182,6 +145,10 @@ func (a *api) startRun(c call) (reply, error) {
 	spec, err := body[cluster.RunSpec](c)
 	if err != nil {
 		return reply{}, err
+	}
+	if spec.Plan != nil {
+		return reply{}, problem.New(problem.Invalid, "run %q: the steps of plans are run by the plan", spec.Name).
+			WithHint("start the plan, or complete the step by force: dcos service plan")
 	}
 	if spec.ID == "" {
 		spec.ID = newRunID(spec.Name)

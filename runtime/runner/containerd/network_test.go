@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -466,5 +467,32 @@ func TestResolvConf(t *testing.T) {
 	got, dropped := withoutLoopback(text)
 	if want := "search x.test\nnameserver 10.0.0.2\noptions edns0\n"; got != want || !dropped {
 		t.Errorf("name servers on loopback: got %q, %t, want %q", got, dropped, want)
+	}
+}
+
+func TestResolvConf_namesOurServersAlone(t *testing.T) {
+	machine := "domain old.test\nnameserver 10.0.0.2\nsearch x.test universe y.test\noptions edns0"
+	host, room := netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("198.18.0.2")
+	for _, c := range []struct {
+		resolvers []netip.Addr
+		search    []string
+		want      string
+	}{
+		{[]netip.Addr{host, room}, []string{"universe"}, "nameserver 10.0.0.11\nnameserver 198.18.0.2\nsearch universe x.test y.test\noptions edns0\n"},
+		{[]netip.Addr{host, room, host, room}, nil, "nameserver 10.0.0.11\nnameserver 198.18.0.2\nnameserver 10.0.0.11\nsearch x.test universe y.test\noptions edns0\n"},
+		{nil, []string{"a", "b", "c", "d", "e"}, "search a b c d e x.test\nnameserver 10.0.0.2\noptions edns0\n"},
+	} {
+		if got := withResolvers(machine, c.resolvers, c.search); got != c.want {
+			t.Errorf("%v, %v: got %q, want %q", c.resolvers, c.search, got, c.want)
+		}
+	}
+	if got := withResolvers("", []netip.Addr{host}, []string{"universe"}); got != "nameserver 10.0.0.11\nsearch universe\n" {
+		t.Errorf("a machine without a resolv.conf: %q", got)
+	}
+	off := Options{}
+	got, err := off.resolvConf(true)
+	plain, perr := machineResolvConf(true)
+	if err != nil || perr != nil || got != plain {
+		t.Errorf("without servers of ours: got %q, %v, want the machine's %q, %v", got, err, plain, perr)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -69,8 +70,18 @@ type Options struct {
 	Hostname string
 	// Host is the address Hostname resolves to in containers; empty: 127.0.0.1.
 	Host string
-	// ResolvConf is the content of /etc/resolv.conf in containers; empty: the machine's.
+	// ResolvConf is the content of /etc/resolv.conf in containers; empty: the
+	// machine's, changed by Resolvers and Search.
 	ResolvConf string
+	// Resolvers are the name servers of containers, in the place of the machine's.
+	// They must be reached from the networks of groups too. None of the machine's
+	// stands after them: it would say of each name that only Resolvers know that it
+	// does not exist, and some libraries take the first answer of all. Empty: the
+	// machine's.
+	Resolvers []netip.Addr
+	// Search are the domains in which containers look for names that are not
+	// whole, before those of the machine.
+	Search []string
 	// CgroupParent is the cgroup under which the containers' are made; empty: "/universe".
 	CgroupParent string
 	// Snapshotter names containerd's plugin; empty: DefaultSnapshotter.

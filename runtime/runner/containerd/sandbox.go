@@ -124,7 +124,7 @@ func (r *Runner) etc(s runner.Spec) ([]specs.Mount, error) {
 	resolv := r.opts.ResolvConf
 	if resolv == "" {
 		var err error
-		if resolv, err = resolvConf(s.Network != ""); err != nil {
+		if resolv, err = r.opts.resolvConf(s.Network != ""); err != nil {
 			return nil, err
 		}
 	}

@@ -6,16 +6,20 @@ import (
 	"slices"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
+	"github.com/universe-dcos/universe/runtime/core"
 )
 
 // Call is what a framework asks of the master.
 type Call interface{ call() }
 
-// Accept uses offers of one agent and one role to launch tasks. What the tasks
-// do not use goes back.
+// Accept uses offers of one agent and one role to launch tasks, or to make
+// places. What they do not use goes back.
 type Accept struct {
 	Offers []cluster.OfferID
 	Tasks  []cluster.TaskSpec
+	// Places are made by Operations, all or none: what core.AcceptOffers has.
+	Operations []cluster.Operation
+	Places     []core.PlaceFor
 }
 
 // Decline gives an offer back; the agent is not offered again to this framework
@@ -40,11 +44,49 @@ type Forget struct{ Service cluster.ServiceID }
 // Cancel ends a run that can never start.
 type Cancel struct{ Run cluster.RunID }
 
-func (Accept) call()  {}
-func (Decline) call() {}
-func (Kill) call()    {}
-func (Forget) call()  {}
-func (Cancel) call()  {}
+// Release gives up the places of instances of a service, with their data
+// (core.ReleasePlaces).
+type Release struct {
+	Service   cluster.ServiceID
+	Instances []string // core.InstanceKey
+}
+
+// Replace wants another place for an instance whose agent is lost: what
+// core.RestartInstance does with its Replace.
+type Replace struct {
+	Service cluster.ServiceID
+	Pod     string
+	Index   int
+}
+
+// Settle says that a generation of a service is brought up (core.SettleService).
+type Settle struct {
+	Service    cluster.ServiceID
+	Generation int64
+}
+
+// Run wants a step or a gate of a plan run (core.PutRun). Its id is the same
+// whenever the same run is asked for: asked for twice, it is one.
+type Run struct{ Spec cluster.RunSpec }
+
+// Rollback brings the spec of Generation back (core.RollbackService), unless the
+// service is not at Expect any more.
+type Rollback struct {
+	Service    cluster.ServiceID
+	Generation int64
+	Expect     int64
+}
+
+func (Accept) call()   {}
+func (Decline) call()  {}
+func (Kill) call()     {}
+func (Forget) call()   {}
+func (Cancel) call()   {}
+func (Release) call()  {}
+func (Replace) call()  {}
+func (Settle) call()   {}
+func (Run) call()      {}
+func (Rollback) call() {}
 
 const (
 	// RefuseIdle is for how long an offer is refused when nothing wants it.

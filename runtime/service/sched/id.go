@@ -55,15 +55,23 @@ const (
 	refsHashLen     = 8
 )
 
-// TemplateHash identifies what a group of tasks is made from: its templates, and
-// the network that it is in, if it has one of its own.
-func TemplateHash(tasks []cluster.TaskTemplate, network string) string {
+// TemplateHash identifies what a group of tasks is made from: its templates, the
+// network that it is in, if it has one of its own, and its volumes.
+func TemplateHash(tasks []cluster.TaskTemplate, network string, volumes ...cluster.VolumeSpec) string {
 	// Plain structs of strings and numbers always encode; JSON sorts map keys.
 	b, err := json.Marshal(tasks)
 	if err != nil {
 		panic(fmt.Sprintf("encode task templates: %v", err))
 	}
-	sum := sha256.Sum256(append(b, network...))
+	b = append(b, network...)
+	if len(volumes) > 0 {
+		more, err := json.Marshal(volumes)
+		if err != nil {
+			panic(fmt.Sprintf("encode volumes: %v", err))
+		}
+		b = append(b, more...)
+	}
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])[:templateHashLen]
 }
 

@@ -17,6 +17,9 @@ type Room struct {
 	Free   cluster.Pool // what is left after the tasks
 	Tasks  []cluster.TaskSpec
 	Before int // tasks that are active on the agent already
+	// Operations make Places. A room with places gets no tasks.
+	Operations []cluster.Operation
+	Places     []core.PlaceFor
 	// Held says that what is free is kept for somebody who came first and waits
 	// for more of it: nobody else is put there.
 	Held bool
@@ -147,14 +150,14 @@ func (r *Room) Put(tasks []cluster.TaskSpec) {
 	r.Tasks = append(r.Tasks, tasks...)
 }
 
-// Answer turns rooms into calls: one Accept for each that got tasks, Declines
-// for the others, refused for a short time when their role is wanted and a long
-// one when it is not. Those to keep are not answered.
+// Answer turns rooms into calls: one Accept for each that got tasks or places,
+// Declines for the others, refused for a short time when their role is wanted
+// and a long one when it is not. Those to keep are not answered.
 func Answer(rooms []*Room, wanted []cluster.Role) []Call {
 	calls := make([]Call, 0, len(rooms))
 	for _, r := range rooms {
-		if len(r.Tasks) > 0 {
-			calls = append(calls, Accept{Offers: r.Offers, Tasks: r.Tasks})
+		if len(r.Tasks)+len(r.Places) > 0 {
+			calls = append(calls, Accept{Offers: r.Offers, Tasks: r.Tasks, Operations: r.Operations, Places: r.Places})
 			continue
 		}
 		if r.Keep {

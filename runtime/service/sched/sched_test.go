@@ -161,14 +161,23 @@ func TestTemplateHash_followsTheNetwork(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	pods := func(pod string, index int) (Place, bool) {
-		return Place{Host: "10.0.0.9", Ports: map[string]uint16{"rpc": 7077}}, pod == "master" && index == 0
+	pods := Lookup{
+		Pod: func(pod string, index int) (Place, bool) {
+			if pod == "later" {
+				return Place{Ports: map[string]uint16{"fixed": 2181}}, false
+			}
+			return Place{Host: "10.0.0.9", Ports: map[string]uint16{"rpc": 7077}}, pod == "master" && index == 0
+		},
+		Service: func(r cluster.Ref) (string, bool) { return "zk-0:2181", r.Service == "zk" },
 	}
 	self := Self{Task: "s.worker-2.w.1", Pod: "worker", Index: 2, Host: "10.0.0.2", Hostname: "n2", Ports: map[string]uint16{"ui": 8081}}
 	for _, tc := range []struct{ in, want string }{
 		{"${self.host} ${self.hostname} ${self.index} ${self.task} ${self.ports.ui}", "10.0.0.2 n2 2 s.worker-2.w.1 8081"},
 		{"spark://${pods.master[0].host}:${pods.master[0].ports.rpc}", "spark://10.0.0.9:7077"},
 		{"${pods.worker[2].host}:${pods.worker[2].ports.ui}", "10.0.0.2:8081"},
+		{"${self.index + 3}", "5"},
+		{"${pods.later[0].ports.fixed}", "2181"},
+		{"${services.zk.endpoints.client}", "zk-0:2181"},
 		{"$${HOME}", "${HOME}"},
 	} {
 		c, err := Expand(cluster.Container{Command: []string{tc.in}}, self, pods)
@@ -176,8 +185,10 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%s gives %q, %v; want %q", tc.in, c.Command, err, tc.want)
 		}
 	}
-	if _, err := Expand(cluster.Container{Command: []string{"${pods.master[1].host}"}}, self, pods); !errors.Is(err, ErrNoPlace) {
-		t.Errorf("reference to an instance without a place: %v", err)
+	for _, in := range []string{"${pods.master[1].host}", "${pods.later[0].ports.x}", "${pods.later[0].host}", "${services.other.exports.x}"} {
+		if _, err := Expand(cluster.Container{Command: []string{in}}, self, pods); !errors.Is(err, ErrNoPlace) {
+			t.Errorf("%s, which has no place: %v", in, err)
+		}
 	}
 	for _, in := range []string{"${self.ports.x}", "${pods.master[0].ports.x}", "${nonsense}"} {
 		if _, err := Expand(cluster.Container{Command: []string{in}}, self, pods); err == nil || errors.Is(err, ErrNoPlace) {
