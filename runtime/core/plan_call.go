@@ -101,7 +101,7 @@ func (s *State) refusedCall(svc *Service, c PlanCall, t target) (Code, string) {
 	switch c.Verb {
 	case VerbConfirm:
 		if !t.asks(&svc.Spec, c.Plan) {
-			return CodeConflict, fmt.Sprintf("%q waits for no word", t.key)
+			return CodeConflict, waitsForNone(svc, c.Plan, t)
 		}
 	case VerbPause, VerbResume, VerbStop:
 	case VerbForce:

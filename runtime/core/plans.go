@@ -119,6 +119,31 @@ func (t target) asks(spec *cluster.ServiceSpec, plan string) bool {
 	return false
 }
 
+// waitsForNone says that a part of a plan needs no word, and which parts do.
+func waitsForNone(svc *Service, plan string, t target) string {
+	what, others := "the plan as a whole", ""
+	if t.key != "" {
+		what = fmt.Sprintf("%q", t.key)
+	}
+	phases, _ := svc.Spec.Phases(plan)
+	for i := range phases {
+		ph := &phases[i]
+		parts := []target{{phase: ph, key: ph.Name}}
+		for j := range ph.Steps {
+			parts = append(parts, target{phase: ph, step: &ph.Steps[j], key: cluster.StepKey(ph.Name, ph.Steps[j].Name)})
+		}
+		for _, p := range parts {
+			if _, said := svc.Plans[plan].Words[p.key]; !said && p.asks(&svc.Spec, plan) {
+				others += fmt.Sprintf(", %q", p.key)
+			}
+		}
+	}
+	if others == "" {
+		return what + " waits for no word"
+	}
+	return what + " waits for no word; what does: " + bounded(others[2:], MaxMessage/2)
+}
+
 func canary(ph *cluster.Phase) bool {
 	return ph.Strategy == cluster.SerialCanary || ph.Strategy == cluster.ParallelCanary
 }
