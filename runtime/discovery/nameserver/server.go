@@ -114,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, udp []net.PacketConn, tcp []net.List
 // name before it comes here.
 func (s *Server) handle(w dns.ResponseWriter, q *dns.Msg) {
 	udp := w.RemoteAddr() != nil && w.RemoteAddr().Network() == "udp"
-	m := s.answer(q, udp)
+	m := s.answer(limited(w, q), udp)
 	if m == nil {
 		return
 	}
