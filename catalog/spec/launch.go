@@ -11,7 +11,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/universe-dcos/universe/runtime/cluster"
-	"github.com/universe-dcos/universe/runtime/service"
+	"github.com/universe-dcos/universe/runtime/discovery/names"
 )
 
 // The functions of expressions that speak of instances. host and port give
@@ -87,7 +87,7 @@ func dnsName(args ...ref.Val) ref.Val {
 	if n, known := counts[pod].(int64); index < 0 || index >= MaxInstances || known && index >= n {
 		return types.NewErr("pod %s has no instance %d", pod, index)
 	}
-	return types.String(service.DNSName(cluster.ServiceID(args[0].(types.String)), pod, int(index), task))
+	return types.String(names.Task(cluster.ServiceID(args[0].(types.String)), pod, int(index), task))
 }
 
 // maxDNSLabel bounds the first part of a name, in bytes (RFC 1035, 2.3.4).

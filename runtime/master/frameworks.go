@@ -137,7 +137,7 @@ func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []requ
 		case sched.Decline:
 			l.decline(f.id, c.Offer, c.RefuseFor, t)
 		default:
-			cmd := command(c, by)
+			cmd := sched.Command(c, by)
 			if cmd == nil {
 				l.m.log.Error("unknown call of a framework", "framework", f.id, "call", fmt.Sprintf("%T", c))
 				continue
@@ -146,30 +146,6 @@ func (l *loop) makeCalls(f *resident, calls []sched.Call, t cluster.Time) []requ
 		}
 	}
 	return own
-}
-
-// command is what a call that is about no offer asks of the state; nil when
-// there is no such call.
-func command(call sched.Call, by string) core.Command {
-	switch c := call.(type) {
-	case sched.Kill:
-		return core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}
-	case sched.Forget:
-		return core.ForgetService{Service: c.Service, Principal: by}
-	case sched.Cancel:
-		return core.CancelRun{Run: c.Run, Principal: by}
-	case sched.Release:
-		return core.ReleasePlaces{Service: c.Service, Instances: c.Instances, Principal: by}
-	case sched.Replace:
-		return core.RestartInstance{Service: c.Service, Pod: c.Pod, Index: c.Index, Replace: true, Principal: by}
-	case sched.Settle:
-		return core.SettleService{Service: c.Service, Generation: c.Generation, Principal: by}
-	case sched.Run:
-		return core.PutRun{Spec: c.Spec, Principal: by}
-	case sched.Rollback:
-		return core.RollbackService{Service: c.Service, Generation: c.Generation, Expect: &c.Expect, Principal: by}
-	}
-	return nil
 }
 
 func (l *loop) accept(id cluster.FrameworkID, c sched.Accept, by string) []request {

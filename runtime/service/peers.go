@@ -11,11 +11,6 @@ import (
 	"github.com/universe-dcos/universe/runtime/service/sched"
 )
 
-// DNSName is the name of a task of an instance, which is known before its launch.
-func DNSName(service cluster.ServiceID, pod string, index int, task string) string {
-	return names.Task(service, pod, index, task)
-}
-
 // peer is another service as references see it: where its instances are, without
 // a thought of what is to be done for it.
 type peer struct {
@@ -120,7 +115,7 @@ func (w *world) other(r cluster.Ref) (string, bool) {
 		if !known {
 			return "", false
 		}
-		parts[i] = DNSName(p.svc.Spec.ID, pod.Name, i, e.Task) + ":" + strconv.Itoa(int(port))
+		parts[i] = names.Task(p.svc.Spec.ID, pod.Name, i, e.Task) + ":" + strconv.Itoa(int(port))
 	}
 	return strings.Join(parts, ","), true
 }

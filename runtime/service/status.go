@@ -6,6 +6,7 @@ import (
 
 	"github.com/universe-dcos/universe/runtime/cluster"
 	"github.com/universe-dcos/universe/runtime/core"
+	"github.com/universe-dcos/universe/runtime/discovery/names"
 )
 
 // ServiceState is where a service as a whole stands.
@@ -320,7 +321,7 @@ func (m *model) endpoints() []EndpointStatus {
 				for _, t := range in.live {
 					if port, ok := t.Spec.Ports[e.Port]; ok && t.Spec.Task == e.Task {
 						es.Addresses = append(es.Addresses, EndpointAddress{
-							Instance: core.InstanceKey(p.spec.Name, in.index), Name: DNSName(m.svc.Spec.ID, p.spec.Name, in.index, e.Task), Host: t.Host, Port: port, Ready: t.Status.Ready && !t.Killing})
+							Instance: core.InstanceKey(p.spec.Name, in.index), Name: names.Task(m.svc.Spec.ID, p.spec.Name, in.index, e.Task), Host: t.Host, Port: port, Ready: t.Status.Ready && !t.Killing})
 					}
 				}
 			}

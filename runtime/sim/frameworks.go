@@ -142,37 +142,13 @@ func (m *master) make(f *framework, calls []sched.Call) {
 		case sched.Decline:
 			m.decline(f, c.Offer, c.RefuseFor)
 		default:
-			if cmd := command(c, by); cmd != nil {
+			if cmd := sched.Command(c, by); cmd != nil {
 				m.submit(cmd, nil)
 			} else {
 				m.sim.fail("%s makes a call that nobody knows: %T", f.id, c)
 			}
 		}
 	}
-}
-
-// command is what a call that is about no offer asks of the state; nil when
-// there is no such call.
-func command(call sched.Call, by string) core.Command {
-	switch c := call.(type) {
-	case sched.Kill:
-		return core.KillTask{Task: c.Task, Grace: c.Grace, Reason: c.Reason, Principal: by}
-	case sched.Forget:
-		return core.ForgetService{Service: c.Service, Principal: by}
-	case sched.Cancel:
-		return core.CancelRun{Run: c.Run, Principal: by}
-	case sched.Release:
-		return core.ReleasePlaces{Service: c.Service, Instances: c.Instances, Principal: by}
-	case sched.Replace:
-		return core.RestartInstance{Service: c.Service, Pod: c.Pod, Index: c.Index, Replace: true, Principal: by}
-	case sched.Settle:
-		return core.SettleService{Service: c.Service, Generation: c.Generation, Principal: by}
-	case sched.Run:
-		return core.PutRun{Spec: c.Spec, Principal: by}
-	case sched.Rollback:
-		return core.RollbackService{Service: c.Service, Generation: c.Generation, Expect: &c.Expect, Principal: by}
-	}
-	return nil
 }
 
 func (m *master) accept(f *framework, c sched.Accept, by string) {

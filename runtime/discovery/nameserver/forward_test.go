@@ -255,10 +255,3 @@ func TestResolvConf(t *testing.T) {
 		t.Errorf("the file is gone: got %v, want those of before", got)
 	}
 }
-
-func TestClientConf(t *testing.T) {
-	got := ClientConf(netip.MustParseAddr("198.18.0.2"), "# x\nnameserver 192.0.2.1\nsearch  example.com  example.org\noptions ndots:2\nsearch\n")
-	if want := "nameserver 198.18.0.2\nsearch example.com example.org\noptions ndots:2\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

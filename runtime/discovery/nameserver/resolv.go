@@ -3,7 +3,6 @@ package nameserver
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -67,18 +66,4 @@ func resolvers(text []byte) []netip.AddrPort {
 		}
 	}
 	return out
-}
-
-// ClientConf is a resolv.conf by which a container asks one name server alone,
-// with what the machine's own says beside its name servers. There is no second
-// one on purpose: it would say of every name of the zone that it does not exist.
-func ClientConf(server netip.Addr, machine string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "nameserver %s\n", server)
-	for line := range strings.Lines(machine[:min(len(machine), maxResolv)]) {
-		if f := strings.Fields(line); len(f) > 1 && (f[0] == "search" || f[0] == "domain" || f[0] == "options") {
-			fmt.Fprintln(&b, strings.Join(f, " "))
-		}
-	}
-	return b.String()
 }
