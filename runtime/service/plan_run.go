@@ -214,6 +214,11 @@ func (m *model) deadline() cluster.Time {
 // canRollBack reports whether the change goes back by itself when its time is
 // over. A rollback does not: it would go on for ever.
 func (m *model) canRollBack() bool {
+	for r := range m.view.Runs() {
+		if ps := r.Spec.Plan; ps != nil && ps.NoReturn && r.Spec.Service == m.svc.Spec.ID && !r.State.Final() {
+			return false // it closes the way back when it is done: the core refuses until it has ended
+		}
+	}
 	return m.svc.Spec.Rollback && m.change.rec.Back == 0 && m.svc.Settled > 0 && m.svc.Settled >= m.svc.NoReturn &&
 		slices.ContainsFunc(m.svc.History, func(r core.Revision) bool { return r.Generation == m.svc.Settled })
 }
